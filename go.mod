@@ -1,0 +1,3 @@
+module github.com/shoalcast/shoal
+
+go 1.26
