@@ -1,0 +1,174 @@
+package web
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"io/fs"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+)
+
+// Site serves one build of the pages. All of it is read into memory once, on first
+// use: it is small, and a page must not wait for a disk that video is written to.
+type Site struct {
+	built fs.FS
+	load  func() map[string]*file
+}
+
+// New serves the build found in built: index.html, live.html, 404.html and assets/.
+func New(built fs.FS) *Site {
+	return &Site{built: built, load: sync.OnceValue(func() map[string]*file { return readAll(built) })}
+}
+
+// policy lets a page run and fetch what its own origin serves, and nothing else.
+// blob: in media-src is how Media Source Extensions hand video to the element.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
+	"connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+const notBuilt = "This shoal was built without its pages: run make build, then start it again.\n" +
+	"Streams still play from /live/<name>/index.m3u8.\n"
+
+// Index is the list of live streams, at /.
+func (s *Site) Index(w http.ResponseWriter, r *http.Request) { s.page(w, r, "index.html", http.StatusOK) }
+
+// Live is the player, at /live/{name}. The page finds the name in its own address.
+func (s *Site) Live(w http.ResponseWriter, r *http.Request) { s.page(w, r, "live.html", http.StatusOK) }
+
+// NotFound is what people see at an address that leads nowhere.
+func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, "404.html", http.StatusNotFound)
+}
+
+// Assets serves scripts, styles and images, at /assets/. Their names hold a hash of
+// their content, so they never change.
+func (s *Site) Assets() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
+		f := s.load()[name]
+		if f == nil || !strings.HasPrefix(name, "assets/") {
+			s.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		f.serve(w, r, http.StatusOK)
+	})
+}
+
+// Handler serves all of the site: /, /live/{name} and /assets/; any other address is
+// not found.
+func (s *Site) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", s.Index)
+	mux.HandleFunc("GET /live/{name}", s.Live)
+	mux.Handle("GET /assets/", s.Assets())
+	mux.HandleFunc("/", s.NotFound)
+	return mux
+}
+
+func (s *Site) page(w http.ResponseWriter, r *http.Request, name string, status int) {
+	f := s.load()[name]
+	if f == nil {
+		secure(w.Header())
+		w.Header().Set("Cache-Control", "no-store")
+		http.Error(w, notBuilt, http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache")
+	f.serve(w, r, status)
+}
+
+func secure(h http.Header) {
+	h.Set("Content-Security-Policy", policy)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+}
+
+// file is one file of the build, as it goes over the wire.
+type file struct {
+	kind   string // Content-Type
+	etag   string
+	plain  []byte
+	packed []byte // gzip, nil where it does not pay
+}
+
+func (f *file) serve(w http.ResponseWriter, r *http.Request, status int) {
+	h := w.Header()
+	secure(h)
+	h.Set("Content-Type", f.kind)
+	h.Set("ETag", f.etag)
+	h.Set("Vary", "Accept-Encoding")
+	if status == http.StatusOK && strings.Contains(r.Header.Get("If-None-Match"), f.etag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	body := f.plain
+	if f.packed != nil && acceptsGzip(r.Header.Get("Accept-Encoding")) {
+		h.Set("Content-Encoding", "gzip")
+		body = f.packed
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(body) // a viewer who left is nobody's error
+	}
+}
+
+// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3) as far as needed.
+func acceptsGzip(header string) bool {
+	for part := range strings.SplitSeq(header, ",") {
+		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			q := strings.ReplaceAll(weight, " ", "")
+			return q != "q=0" && !strings.HasPrefix(q, "q=0.0")
+		}
+	}
+	return false
+}
+
+// readAll holds every file of a build by its path. What cannot be read is absent:
+// the page that needs it then says that the build is incomplete.
+func readAll(built fs.FS) map[string]*file {
+	files := map[string]*file{}
+	_ = fs.WalkDir(built, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Base(name)[0] == '.' {
+			return nil
+		}
+		if content, err := fs.ReadFile(built, name); err == nil {
+			files[name] = newFile(name, content)
+		}
+		return nil
+	})
+	return files
+}
+
+func newFile(name string, content []byte) *file {
+	kind := kinds[path.Ext(name)]
+	if kind == "" {
+		kind = mime.TypeByExtension(path.Ext(name))
+	}
+	if kind == "" {
+		kind = "application/octet-stream"
+	}
+	sum := sha256.Sum256(content)
+	f := &file{kind: kind, etag: `"` + hex.EncodeToString(sum[:12]) + `"`, plain: content}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	if _, err := z.Write(content); err == nil && z.Close() == nil && packed.Len() < len(content)*9/10 {
+		f.packed = packed.Bytes()
+	}
+	return f
+}
+
+// kinds does not leave to the machine's own MIME table what a strict browser insists on.
+var kinds = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".svg":  "image/svg+xml",
+	".map":  "application/json",
+}
