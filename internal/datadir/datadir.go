@@ -1,0 +1,151 @@
+package datadir
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/shoalcast/shoal/internal/atomicfile"
+)
+
+// Format is the layout that this version writes.
+const Format = 1
+
+const (
+	formatFile = "FORMAT"
+	lockFile   = "LOCK"
+	runDir     = "run"
+)
+
+// ErrInUse means that another process has the directory open.
+var ErrInUse = errors.New("data directory is in use")
+
+// upgrades[n] turns layout n into n+1. It must be repeatable: a crash in its midst is
+// followed by another run of it.
+type upgrades map[int]func(dir string) error
+
+// Dir is an open data directory, locked against other instances until Close.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// Open creates the directory if need be, locks it and brings it to Format. Errors are
+// sentences for the person who started the program; ErrInUse is among them.
+func Open(path string) (*Dir, error) { return open(path, Format, upgrades{}) }
+
+func open(path string, format int, ups upgrades) (_ *Dir, err error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("find data directory %s: %w", path, err)
+	}
+	if err := os.MkdirAll(abs, 0o700); err != nil {
+		return nil, unwritable(abs, err)
+	}
+	if err := checkForeign(abs); err != nil {
+		return nil, err
+	}
+	lock, err := os.OpenFile(filepath.Join(abs, lockFile), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, unwritable(abs, err)
+	}
+	d := &Dir{path: abs, lock: lock}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}()
+	if err := lockExclusive(lock); err != nil {
+		return nil, fmt.Errorf("%w: another shoal runs on %s: stop it, or choose another directory with --data", ErrInUse, abs)
+	}
+	if err := d.bringTo(format, ups); err != nil {
+		return nil, err
+	}
+	if err := d.clearRun(); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+func unwritable(path string, err error) error {
+	return fmt.Errorf("data directory %s cannot be written: give this user the right to, or choose another with --data: %w", path, err)
+}
+
+// checkForeign refuses a directory that holds things but was never ours, so that a
+// slip in --data does not strew state over somebody's files.
+func checkForeign(path string) error {
+	if _, err := os.Stat(filepath.Join(path, formatFile)); err == nil {
+		return nil
+	}
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return unwritable(path, err)
+	}
+	for _, e := range entries {
+		if n := e.Name(); n != lockFile && n != runDir && n != "lost+found" && !strings.HasPrefix(n, ".") {
+			return fmt.Errorf("data directory %s holds other things (%s) and no %s file: choose an empty or a new directory with --data", path, n, formatFile)
+		}
+	}
+	return nil
+}
+
+// bringTo reads FORMAT and runs the upgrades up to format, writing FORMAT after each.
+func (d *Dir) bringTo(format int, ups upgrades) error {
+	file := d.Path(formatFile)
+	have := format
+	raw, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return d.writeFormat(format)
+	case err != nil:
+		return unwritable(d.path, err)
+	}
+	have, err = strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil || have < 1 {
+		return fmt.Errorf("file %s says %q, not a format number: restore it, or choose another directory with --data", file, shorten(string(raw)))
+	}
+	if have > format {
+		return fmt.Errorf("data directory %s has format %d, written by a newer shoal than this one, which knows %d: run the newer version, or choose another directory with --data", d.path, have, format)
+	}
+	for ; have < format; have++ {
+		up := ups[have]
+		if up == nil {
+			return fmt.Errorf("data directory %s has format %d, which this version cannot upgrade: run an older version first", d.path, have)
+		}
+		if err := up(d.path); err != nil {
+			return fmt.Errorf("upgrade data directory %s from format %d: %w", d.path, have, err)
+		}
+		if err := d.writeFormat(have + 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func shorten(s string) string {
+	if len(s) > 20 {
+		return s[:20] + "…"
+	}
+	return s
+}
+
+func (d *Dir) writeFormat(format int) error {
+	if err := atomicfile.Write(d.Path(formatFile), []byte(strconv.Itoa(format)+"\n"), 0o600); err != nil {
+		return unwritable(d.path, err)
+	}
+	return nil
+}
+
+// Path returns the absolute path of something in the directory.
+func (d *Dir) Path(elem ...string) string {
+	return filepath.Join(append([]string{d.path}, elem...)...)
+}
+
+// Close withdraws run/ and lets another instance in.
+func (d *Dir) Close() error {
+	return errors.Join(os.RemoveAll(d.Path(runDir)), d.lock.Close())
+}

@@ -1,0 +1,121 @@
+package datadir
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/shoalcast/shoal/internal/atomicfile"
+)
+
+// ErrNotRunning means that no instance has the directory open.
+var ErrNotRunning = errors.New("no instance is running on this data directory")
+
+// ErrStarting means that an instance has the directory open but has not yet said where
+// it listens.
+var ErrStarting = errors.New("the instance on this data directory has not finished starting")
+
+// maxSocketPath is the longest path a Unix socket may have everywhere (BSD: 104 with
+// its final zero).
+const maxSocketPath = 100
+
+// runningFile in run/ holds Running as JSON.
+const runningFile = "addresses.json"
+
+// Running says where the running instance of a data directory is reached. URLs have no
+// trailing slash; what does not listen is empty.
+type Running struct {
+	PID     int       `json:"pid"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+	HTTP    string    `json:"http,omitzero"`    // base of pages and API: http://127.0.0.1:8080
+	RTMP    string    `json:"rtmp,omitzero"`    // with the app: rtmp://127.0.0.1:1935/live
+	RTMPS   string    `json:"rtmps,omitzero"`   // with the app: rtmps://127.0.0.1:1936/live
+	NATS    string    `json:"nats,omitzero"`    // nats://127.0.0.1:4222
+	Control string    `json:"control,omitzero"` // path of the control socket
+}
+
+// Announce writes run/addresses.json. Call it once everything listens: others wait for
+// it to know that the instance is up.
+func (d *Dir) Announce(r Running) error {
+	b, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return fmt.Errorf("write the instance's addresses: %w", err)
+	}
+	if err := os.MkdirAll(d.Path(runDir), 0o700); err != nil {
+		return unwritable(d.path, err)
+	}
+	if err := atomicfile.Write(d.Path(runDir, runningFile), append(b, '\n'), 0o600); err != nil {
+		return unwritable(d.path, err)
+	}
+	return nil
+}
+
+// ControlSocket returns the path on which this instance's control socket is to listen,
+// in a directory of mode 0700: run/ unless that makes the path too long for a socket.
+func (d *Dir) ControlSocket() (string, error) {
+	dir := d.Path(runDir)
+	if len(filepath.Join(dir, "control")) > maxSocketPath {
+		sum := sha256.Sum256([]byte(d.path))
+		dir = filepath.Join(os.TempDir(), fmt.Sprintf("shoal-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("make a place for the control socket: %w", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil { // fails when it is somebody else's
+		return "", fmt.Errorf("make the control socket private: %w", err)
+	}
+	path := filepath.Join(dir, "control")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("remove an old control socket: %w", err)
+	}
+	return path, nil
+}
+
+// clearRun removes what an instance that was killed left in run/.
+func (d *Dir) clearRun() error {
+	if err := os.RemoveAll(d.Path(runDir)); err != nil {
+		return unwritable(d.path, err)
+	}
+	if err := os.MkdirAll(d.Path(runDir), 0o700); err != nil {
+		return unwritable(d.path, err)
+	}
+	return nil
+}
+
+// Find returns where the instance that runs on the directory at path is reached. It is
+// ErrNotRunning when none does, even when one was killed and left its addresses, and
+// ErrStarting while one starts.
+func Find(path string) (Running, error) {
+	var r Running
+	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return r, ErrNotRunning
+	}
+	if err != nil {
+		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
+	}
+	free := lockShared(lock) == nil
+	if err := lock.Close(); err != nil {
+		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
+	}
+	if free {
+		return r, ErrNotRunning
+	}
+	b, err := os.ReadFile(filepath.Join(path, runDir, runningFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return r, ErrStarting
+	}
+	if err != nil {
+		return r, fmt.Errorf("read the instance's addresses: %w", err)
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return r, fmt.Errorf("read the instance's addresses: %w", err)
+	}
+	return r, nil
+}
