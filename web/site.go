@@ -34,7 +34,9 @@ const notBuilt = "This shoal was built without its pages: run make build, then s
 	"Streams still play from /live/<name>/index.m3u8.\n"
 
 // Index is the list of live streams, at /.
-func (s *Site) Index(w http.ResponseWriter, r *http.Request) { s.page(w, r, "index.html", http.StatusOK) }
+func (s *Site) Index(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, "index.html", http.StatusOK)
+}
 
 // Live is the player, at /live/{name}. The page finds the name in its own address.
 func (s *Site) Live(w http.ResponseWriter, r *http.Request) { s.page(w, r, "live.html", http.StatusOK) }

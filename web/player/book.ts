@@ -1,0 +1,89 @@
+// The entries of one rendition's window, by place. They may come in any order; two
+// that contradict each other are evidence that the creator's key signed two streams.
+import { type Entry, order, type Position } from "./documents.ts";
+import type { SignedEntry } from "./trust.ts";
+
+/** The creator's key signed two histories. */
+export class Fork extends Error {
+  override name = "Fork";
+}
+
+/** A window of 30 s of 160 ms pieces is 188; a long GOP and the one before it may be more. */
+const maxEntries = 2_000;
+
+export class Book {
+  private readonly places = new Map<string, SignedEntry>();
+  private last: SignedEntry | undefined;
+
+  /** Takes a verified entry in. Throws Fork when it contradicts one already here. */
+  add(signed: SignedEntry): void {
+    const { entry, digest } = signed;
+    const here = this.places.get(place(entry));
+    if (here) {
+      if (here.digest !== digest) throw new Fork(`two entries are signed for place ${entry.epoch}/${entry.n}`);
+      return;
+    }
+    const before = this.at({ epoch: entry.epoch, n: entry.n - 1 });
+    const after = this.at({ epoch: entry.epoch, n: entry.n + 1 });
+    if (before && before.digest !== entry.prev) throw new Fork(`entry ${entry.epoch}/${entry.n} does not follow the one before it`);
+    if (after && after.entry.prev !== digest) throw new Fork(`entry ${entry.epoch}/${entry.n + 1} does not follow the one before it`);
+    this.places.set(place(entry), signed);
+    if (!this.last || order(this.last.entry, entry) < 0) this.last = signed;
+    if (this.places.size > maxEntries) this.places.delete(this.places.keys().next().value!);
+  }
+
+  at(p: Position): SignedEntry | undefined {
+    return this.places.get(place(p));
+  }
+
+  /** The newest entry seen: what freshness is judged on. */
+  get newest(): SignedEntry | undefined {
+    return this.last;
+  }
+
+  /** All entries of a segment in order, or undefined while one may be missing. */
+  segment(msn: number): Entry[] | undefined {
+    const found = this.ofSegment(msn);
+    const first = found[0];
+    const end = found.at(-1);
+    if (!first || !end || first.part !== 0) return undefined;
+    if (found.some((e, i) => e.epoch !== first.epoch || e.n !== first.n + i)) return undefined;
+    const next = this.at({ epoch: end.epoch, n: end.n + 1 })?.entry;
+    const ended = next ? next.msn > msn : this.sorted().some((e) => e.epoch > end.epoch);
+    return ended ? found : undefined;
+  }
+
+  /** The root of the init segment that a segment's pieces need, when its start is known. */
+  initOf(msn: number): string | undefined {
+    return this.ofSegment(msn)[0]?.init;
+  }
+
+  /** Reports whether a verified entry named this init segment. */
+  knowsInit(root: string): boolean {
+    for (const { entry } of this.places.values()) if (entry.init === root) return true;
+    return false;
+  }
+
+  /** Where to ask for what segment msn lacks: the entries right before the earliest later one. */
+  missingBefore(msn: number): Position | undefined {
+    const known = this.sorted();
+    let i = known.findIndex((e) => e.msn > msn);
+    if (i < 0) i = known.length;
+    // Walk back over those of the segment that are known without a hole.
+    while (i > 1 && known[i - 1]!.msn === msn && known[i - 1]!.epoch === known[i]?.epoch && known[i - 1]!.n === known[i]!.n - 1) i--;
+    const at = known[i];
+    return at && { epoch: at.epoch, n: at.n };
+  }
+
+  private ofSegment(msn: number): Entry[] {
+    return this.sorted().filter((e) => e.msn === msn);
+  }
+
+  private sorted(): Entry[] {
+    return [...this.places.values()].map((s) => s.entry).sort(order);
+  }
+}
+
+function place(p: Position): string {
+  return `${p.epoch}/${p.n}`;
+}

@@ -1,0 +1,200 @@
+// The four documents a stream is proven by, read from verified payloads into types.
+// Ticks are 1/90000 s.
+import { type Bytes, unbase64, unhex } from "./bytes.ts";
+import type { Json } from "./strictjson.ts";
+
+type Payload = { [key: string]: Json };
+
+export interface Position {
+  epoch: number;
+  n: number;
+}
+
+/** Where a stream begins: its first root key and the hash of the next one. */
+export interface Genesis {
+  name: string;
+  root: Bytes;
+  next: Bytes;
+}
+
+/** Hands a stream over to the root key that was promised. */
+export interface Rotation {
+  stream: string;
+  serial: number;
+  root: Bytes;
+  next: Bytes;
+  /** The last session serial that an earlier root key may have signed. */
+  sessions: number;
+}
+
+/** Lends a stream to a session key for a while, from a position on. */
+export interface Session {
+  stream: string;
+  serial: number;
+  key: Bytes;
+  from: Position;
+  notBefore: number; // Unix ms
+  notAfter: number; // Unix ms
+  freshMs: number;
+}
+
+/** The record of one piece, or of a gap where one was lost. */
+export interface Entry extends Position {
+  stream: string;
+  r: string;
+  prev: string; // hex of the SHA-256 of the payload before
+  issued: number; // Unix ms
+  at: number; // Unix ms when ingest had its first sample
+  msn: number;
+  dsn: number;
+  part: number;
+  key: boolean;
+  pts: number; // ticks from the epoch's zero
+  dur: number; // ticks
+  size: number;
+  root: Bytes | null; // null for a gap
+  gap: boolean;
+  /** At a segment's start (part 0), and only there. */
+  session?: string;
+  init?: string;
+}
+
+/** Ticks in a second. */
+export const timescale = 90_000;
+
+const maxPiece = 4 << 20;
+const maxParts = 128; // in a segment
+const maxSegment = (44 * timescale) / 10; // ticks
+const maxSessionMs = 24 * 3600 * 1000;
+const maxFreshMs = 60_000;
+
+export function genesisFrom(p: Payload): Genesis {
+  version(p);
+  return { name: text(p, "name"), root: key(p, "root"), next: unhex(text(p, "next"), 32) };
+}
+
+export function rotationFrom(p: Payload): Rotation {
+  version(p);
+  return {
+    stream: text(p, "stream"),
+    serial: count(p, "serial"),
+    root: key(p, "root"),
+    next: unhex(text(p, "next"), 32),
+    sessions: count(p, "sessions"),
+  };
+}
+
+export function sessionFrom(p: Payload): Session {
+  version(p);
+  const from = p["from"];
+  if (typeof from !== "object" || from === null || Array.isArray(from)) throw new Error("from must be a position");
+  const s: Session = {
+    stream: text(p, "stream"),
+    serial: count(p, "serial"),
+    key: key(p, "key"),
+    from: position(from),
+    notBefore: count(p, "not_before"),
+    notAfter: count(p, "not_after"),
+    freshMs: count(p, "fresh_ms"),
+  };
+  if (s.serial === 0) throw new Error("serials begin at 1");
+  if (s.notAfter <= s.notBefore || s.notAfter - s.notBefore > maxSessionMs) throw new Error("a session lasts at most 24 hours");
+  if (s.freshMs === 0 || s.freshMs > maxFreshMs) throw new Error("fresh_ms must be 1 to 60000");
+  return s;
+}
+
+export function entryFrom(p: Payload): Entry {
+  version(p);
+  const gap = flag(p, "gap");
+  const e: Entry = {
+    ...position(p),
+    stream: text(p, "stream"),
+    r: text(p, "r"),
+    prev: hash(p, "prev"),
+    issued: count(p, "issued"),
+    at: count(p, "at"),
+    msn: count(p, "msn"),
+    dsn: count(p, "dsn"),
+    part: count(p, "part"),
+    key: flag(p, "key"),
+    pts: integer(p, "pts"),
+    dur: count(p, "dur"),
+    size: count(p, "size"),
+    root: gap ? null : unhex(text(p, "root"), 32),
+    gap,
+  };
+  if (gap ? e.size !== 0 || e.key || p["root"] !== undefined : e.size === 0 || e.size > maxPiece) {
+    throw new Error(`an entry of ${e.size} bytes cannot be`);
+  }
+  if (e.part === 0) {
+    e.session = hash(p, "session");
+    e.init = hash(p, "init");
+  } else if (e.n === 0 || p["session"] !== undefined || p["init"] !== undefined) {
+    throw new Error("session and init belong to a segment's first entry, and an epoch begins with one");
+  }
+  if (e.part >= maxParts || e.dur === 0 || e.dur > maxSegment || e.dsn > e.msn) throw new Error("a number is out of bounds");
+  if (e.n === 0 && e.prev !== e.session) throw new Error("an epoch's first entry must follow its session record");
+  return e;
+}
+
+/** Orders positions: negative when a comes before b. */
+export function order(a: Position, b: Position): number {
+  return a.epoch - b.epoch || a.n - b.n;
+}
+
+/** Fields that a document may call critical: those this page reads. */
+const understood = new Set(
+  "v name root next stream serial sessions key from not_before not_after fresh_ms r epoch n prev issued at msn dsn part pts dur size gap seg target session init".split(" "),
+);
+
+function version(p: Payload): void {
+  if (p["v"] !== 1) throw new Error("this page reads version 1 of the format only");
+  const crit = p["crit"];
+  if (crit === undefined) return;
+  if (!Array.isArray(crit) || crit.length === 0) throw new Error("crit must be a list of names");
+  for (const name of crit) {
+    if (typeof name !== "string" || p[name] === undefined || !understood.has(name)) {
+      throw new Error(`this page does not understand ${String(name)}, which the creator calls critical`);
+    }
+  }
+}
+
+function position(p: Payload): Position {
+  return { epoch: count(p, "epoch"), n: count(p, "n") };
+}
+
+function integer(p: Payload, name: string): number {
+  const v = p[name];
+  if (typeof v !== "number") throw new Error(`${name} must be a number`);
+  return v;
+}
+
+function count(p: Payload, name: string): number {
+  const v = integer(p, name);
+  if (v < 0) throw new Error(`${name} may not be negative`);
+  return v;
+}
+
+function text(p: Payload, name: string): string {
+  const v = p[name];
+  if (typeof v !== "string") throw new Error(`${name} must be text`);
+  return v;
+}
+
+function hash(p: Payload, name: string): string {
+  const v = text(p, name);
+  unhex(v, 32);
+  return v;
+}
+
+function key(p: Payload, name: string): Bytes {
+  const v = unbase64(text(p, name));
+  if (v.length !== 32) throw new Error(`${name} must be an Ed25519 public key`);
+  return v;
+}
+
+function flag(p: Payload, name: string): boolean {
+  const v = p[name] === undefined ? false : p[name];
+  if (typeof v !== "boolean") throw new Error(`${name} must be true or false`);
+  return v;
+}

@@ -1,0 +1,22 @@
+import { resolve } from "node:path";
+import { defineConfig } from "vite";
+
+const page = (name: string) => resolve(import.meta.dirname, "pages", name);
+
+// The pages are built into dist, which embed.go puts into the binary. Every asset is
+// a file of its own: the server's Content-Security-Policy allows no inline script.
+export default defineConfig({
+  root: resolve(import.meta.dirname, "pages"),
+  publicDir: resolve(import.meta.dirname, "public"), // holds .gitkeep, so that dist exists in git
+  base: "/",
+  build: {
+    outDir: resolve(import.meta.dirname, "dist"),
+    emptyOutDir: true,
+    target: "es2022",
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rollupOptions: {
+      input: { index: page("index.html"), live: page("live.html"), 404: page("404.html") },
+    },
+  },
+});
