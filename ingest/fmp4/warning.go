@@ -1,0 +1,68 @@
+package fmp4
+
+import (
+	"fmt"
+	"time"
+)
+
+// Code tells warnings apart, for logs and counters.
+type Code string
+
+// What a Chunker repairs or drops.
+const (
+	ClockJump      Code = "clock_jump"    // timestamps leapt; the timeline was joined
+	BackwardTime   Code = "backward_time" // a decode time not after the one before
+	BadPresentTime Code = "bad_pts"       // a presentation time before decode time, or far from it
+	AudioDrift     Code = "audio_drift"   // the audio's length and its timestamps disagree
+	NoConfig       Code = "no_config"     // access units of a track nobody described
+	NotDecodable   Code = "not_decodable" // pictures that no keyframe goes before
+	TooLarge       Code = "too_large"     // an access unit over the piece limit
+	Malformed      Code = "malformed"     // an access unit that cannot be one
+	ConfigChange   Code = "config_change" // access units between new parameters and a keyframe
+	TrackStopped   Code = "track_stopped" // one track fell silent and the other went on
+	LateTrack      Code = "late_track"    // a track was described after pieces had begun
+	EarlyAudio     Code = "early_audio"   // audio long before the first picture
+)
+
+// Warning is something a Chunker repaired or dropped, in a sentence for the log.
+type Warning struct {
+	Code    Code
+	Message string
+	// Repeated counts the warnings of this code that were held back since the last
+	// one told.
+	Repeated int
+}
+
+const warnEvery = 10 * time.Second
+
+type warned struct {
+	at   time.Time
+	held int
+}
+
+// warnings holds back repeats: a publisher that is wrong in every frame must not
+// fill the log.
+type warnings struct {
+	tell func(Warning)
+	seen map[Code]*warned
+}
+
+func (w *warnings) add(now time.Time, code Code, format string, args ...any) {
+	if w.tell == nil {
+		return
+	}
+	s := w.seen[code]
+	if s == nil {
+		if w.seen == nil {
+			w.seen = map[Code]*warned{}
+		}
+		s = &warned{}
+		w.seen[code] = s
+	} else if d := now.Sub(s.at); d >= 0 && d < warnEvery {
+		s.held++
+		return
+	}
+	held := s.held
+	s.at, s.held = now, 0
+	w.tell(Warning{Code: code, Message: fmt.Sprintf(format, args...), Repeated: held})
+}
