@@ -1,0 +1,30 @@
+package packager
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics is what an operator sees of the packager.
+type Metrics struct {
+	Signed    prometheus.Counter
+	Gaps      prometheus.Counter
+	Conflicts prometheus.Counter
+	Restarts  prometheus.Counter
+	Delay     prometheus.Histogram // seconds from a piece's last byte off the wire to its entry on the bus
+}
+
+// NewMetrics registers the packager's metrics; a nil registerer keeps them private.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	f := promauto.With(reg)
+	return &Metrics{
+		Signed:    f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_entries_total", Help: "Entries signed for pieces."}),
+		Gaps:      f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_gaps_total", Help: "Entries signed for pieces that were lost."}),
+		Conflicts: f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_conflicts_total", Help: "Entries that another packager recorded first."}),
+		Restarts:  f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_restarts_total", Help: "Workers that failed and started again."}),
+		Delay: f.NewHistogram(prometheus.HistogramOpts{
+			Name: "shoal_packager_delay_seconds", Help: "From a piece's last byte off the wire to its entry on the bus.",
+			Buckets: []float64{.001, .002, .005, .01, .015, .025, .06, .1, .25, 1, 5},
+		}),
+	}
+}

@@ -1,0 +1,156 @@
+package packager
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/event"
+)
+
+// SessionKeys finds the private half of a session key, by stream and by the key's id.
+type SessionKeys interface {
+	Key(stream event.StreamID, keyID string) (ed25519.PrivateKey, error)
+}
+
+// Options of a Service. Zero durations take the defaults named.
+type Options struct {
+	Bus       *bus.Bus
+	Keys      SessionKeys
+	Log       *slog.Logger
+	Metrics   *Metrics
+	Retention time.Duration // how long entries are kept, 24 h
+	// Trace, if set, records the signing of a piece that carries a traceparent, and
+	// returns the traceparent to hand on; end it when the entry is recorded.
+	Trace func(ctx context.Context, p *event.Piece) (traceparent string, end func())
+}
+
+// Service runs a worker for every rendition that is, or was lately, live.
+type Service struct {
+	opts    Options
+	streams *event.Directory
+	ready   chan struct{}
+
+	mu      sync.Mutex
+	workers map[event.Address]*worker // keyed by stream and rendition alone
+	running sync.WaitGroup
+}
+
+// New returns a service that Run starts.
+func New(opts Options) *Service {
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Metrics == nil {
+		opts.Metrics = NewMetrics(nil)
+	}
+	if opts.Retention == 0 {
+		opts.Retention = 24 * time.Hour
+	}
+	return &Service{
+		opts:    opts,
+		streams: event.NewDirectory(),
+		ready:   make(chan struct{}),
+		workers: map[event.Address]*worker{},
+	}
+}
+
+// Ready is closed once the facts of all streams are known.
+func (s *Service) Ready() <-chan struct{} { return s.ready }
+
+// Run signs until ctx ends.
+func (s *Service) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer func() {
+		cancel()
+		s.running.Wait()
+	}()
+	caughtUp := func() {
+		// What an earlier run left unsigned is signed now, live or not.
+		for _, state := range s.streams.All() {
+			s.tend(ctx, state)
+		}
+		close(s.ready)
+	}
+	err := s.opts.Bus.FollowStreams(ctx, caughtUp, func(id event.StreamID, seq uint64, f event.StreamFact) error {
+		state := s.streams.Apply(id, seq, f)
+		select {
+		case <-s.ready:
+			s.tend(ctx, state)
+		default:
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("follow streams: %w", err)
+}
+
+// tend sees to it that every rendition of the stream has a worker, and tells each
+// worker what is known of the stream now.
+func (s *Service) tend(ctx context.Context, state event.StreamState) {
+	if state.Removed || len(state.Genesis) == 0 || len(state.Tracks) == 0 {
+		return
+	}
+	renditions := map[event.Rendition]bool{}
+	for _, t := range state.Tracks {
+		renditions[t.Rendition] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range renditions {
+		key := event.Address{Stream: state.ID, Rendition: r}
+		if w := s.workers[key]; w != nil {
+			w.update(state)
+			continue
+		}
+		w := newWorker(&s.opts, r, state)
+		s.workers[key] = w
+		s.running.Go(func() { s.work(ctx, key, w) })
+	}
+}
+
+// restartPause is how long a worker that failed waits before it folds anew.
+const restartPause = time.Second
+
+// work runs one rendition's worker, again after every failure, until it has been idle
+// for long or ctx ends.
+func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
+	for {
+		err := w.run(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errIdle) {
+			if s.retire(key, w) {
+				return
+			}
+			continue
+		}
+		w.log.Error("signing stopped, it starts again in a moment", "err", err)
+		s.opts.Metrics.Restarts.Inc()
+		select {
+		case <-time.After(restartPause):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// retire removes a worker whose stream is not live; a publish that began meanwhile
+// keeps it.
+func (s *Service) retire(key event.Address, w *worker) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state, ok := s.streams.Get(key.Stream); ok && state.Live() {
+		return false
+	}
+	delete(s.workers, key)
+	return true
+}

@@ -1,0 +1,241 @@
+package packager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/manifest"
+)
+
+const (
+	// rewind is how far before the last signed piece a worker reads again: clocks of
+	// ingest and bus may differ, and what is signed is passed over.
+	rewind = 10 * time.Second
+	// idleAfter is how long a rendition of a stream that is not live keeps its worker.
+	idleAfter = time.Minute
+)
+
+var (
+	errIdle      = errors.New("nothing to sign")
+	errNoSession = errors.New("no session record is in force yet")
+)
+
+// worker signs the pieces of one rendition, in order. One goroutine runs it.
+type worker struct {
+	opts      *Options
+	log       *slog.Logger
+	id        event.StreamID
+	rendition event.Rendition
+
+	mu    sync.Mutex
+	state event.StreamState // newest known; its envelopes are what trust is made of
+
+	trust *manifest.Trust
+	known uint64 // state.Seq up to which trust has taken in sessions
+	chain manifest.Chain
+	last  uint64 // sequence of the chain's newest entry on the bus
+}
+
+func newWorker(opts *Options, r event.Rendition, state event.StreamState) *worker {
+	return &worker{
+		opts:      opts,
+		log:       opts.Log.With("stream", state.Name, "rendition", r),
+		id:        state.ID,
+		rendition: r,
+		state:     state,
+	}
+}
+
+func (w *worker) update(state event.StreamState) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if state.Seq > w.state.Seq {
+		w.state = state
+	}
+}
+
+func (w *worker) current() event.StreamState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.state
+}
+
+// run folds the chain and signs what follows it, until ctx ends, signing fails, or
+// the stream has been idle for long.
+func (w *worker) run(ctx context.Context) error {
+	since, err := w.restore(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(idleAfter, func() { cancel(errIdle) })
+	defer idle.Stop()
+	err = w.opts.Bus.FollowPieces(ctx, w.id, w.rendition, since, func(ctx context.Context, p *event.Piece) error {
+		idle.Reset(idleAfter)
+		return w.sign(ctx, p)
+	})
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return fmt.Errorf("follow pieces: %w", err)
+}
+
+// restore folds the newest entries on the bus into the chain, and returns the time
+// from which pieces may be unsigned.
+func (w *worker) restore(ctx context.Context) (since time.Time, err error) {
+	if err := w.refresh(); err != nil {
+		return since, err
+	}
+	payloads, last, err := w.opts.Bus.LastEntries(ctx, w.id, w.rendition, manifest.MaxParts)
+	if err != nil {
+		return since, fmt.Errorf("read the newest entries: %w", err)
+	}
+	newest := make([]manifest.Signed, 0, len(payloads))
+	for _, b := range payloads {
+		// Sessions of long ago may be forgotten; what stands on the bus was checked
+		// before it was put there.
+		env, err := manifest.ParseEnvelope(b)
+		if err != nil {
+			return since, fmt.Errorf("read an entry back: %w", err)
+		}
+		e, err := manifest.DecodeEntry(env)
+		if err != nil {
+			return since, fmt.Errorf("read an entry back: %w", err)
+		}
+		newest = append(newest, manifest.Signed{Entry: e, Envelope: env})
+	}
+	if err := w.chain.Restore(newest); err != nil {
+		return since, fmt.Errorf("fold the newest entries: %w", err)
+	}
+	w.last = last
+	if e, _, ok := w.chain.Newest(); ok {
+		since = time.UnixMilli(e.At).Add(-rewind)
+	}
+	return since, nil
+}
+
+// refresh takes in what became known of the stream's keys since the last time.
+func (w *worker) refresh() error {
+	state := w.current()
+	if w.trust != nil && state.Seq == w.known {
+		return nil
+	}
+	if w.trust == nil {
+		genesis, err := manifest.ParseEnvelope(state.Genesis)
+		if err != nil {
+			return fmt.Errorf("read genesis: %w", err)
+		}
+		trust, err := manifest.NewTrust(genesis)
+		if err != nil {
+			return fmt.Errorf("verify genesis: %w", err)
+		}
+		if trust.ID() != w.id {
+			return fmt.Errorf("the genesis on the bus belongs to %s", trust.ID())
+		}
+		w.trust = trust
+	}
+	for _, b := range state.Rotations {
+		if err := take(b, w.trust.AddRotation); err != nil {
+			w.log.Warn("a rotation of the root key was ignored", "err", err)
+		}
+	}
+	for _, b := range state.Sessions {
+		if err := take(b, w.trust.AddSession); err != nil {
+			w.log.Warn("a session record was ignored", "err", err)
+		}
+	}
+	w.known = state.Seq
+	return nil
+}
+
+func take(b []byte, add func(manifest.Envelope) error) error {
+	env, err := manifest.ParseEnvelope(b)
+	if err != nil {
+		return err
+	}
+	return add(env)
+}
+
+// sign records the entries up to and including the piece's own.
+func (w *worker) sign(ctx context.Context, p *event.Piece) error {
+	trace := p.Trace
+	if w.opts.Trace != nil && trace != "" {
+		handOn, end := w.opts.Trace(ctx, p)
+		defer end()
+		trace = handOn
+	}
+	for {
+		e, more, err := w.chain.Next(p)
+		switch {
+		case errors.Is(err, manifest.ErrSigned):
+			return nil
+		case err != nil:
+			return fmt.Errorf("continue the chain: %w", err)
+		}
+		err = w.append(ctx, e, trace)
+		switch {
+		case errors.Is(err, bus.ErrConflict):
+			// Another packager was faster: what it signed is the chain now.
+			w.opts.Metrics.Conflicts.Inc()
+			if _, err := w.restore(ctx); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		if e.Gap {
+			w.opts.Metrics.Gaps.Inc()
+			w.log.Warn("a piece was lost and is signed as a gap", "epoch", e.Epoch, "n", e.N)
+		}
+		if !more {
+			w.opts.Metrics.Signed.Inc()
+			w.opts.Metrics.Delay.Observe(time.Since(p.Received).Seconds())
+			return nil
+		}
+	}
+}
+
+// append seals an entry in the session in force, and records it as the successor of
+// the newest. Nothing signed leaves before that is acknowledged.
+func (w *worker) append(ctx context.Context, e manifest.Entry, trace string) error {
+	if err := w.refresh(); err != nil {
+		return err
+	}
+	now := time.Now()
+	session, digest, ok := w.trust.SessionAt(e.Position())
+	if !ok {
+		return errNoSession
+	}
+	if !session.Covers(now.UnixMilli()) {
+		return fmt.Errorf("session record %d does not cover this moment: is the keyring running, is the clock right?", session.Serial)
+	}
+	key, err := w.opts.Keys.Key(w.id, manifest.KeyID(session.Key))
+	if err != nil {
+		return fmt.Errorf("find session key %d: %w", session.Serial, err)
+	}
+	e = e.Seal(now, digest)
+	env, err := manifest.SignEntry(key, e)
+	if err != nil {
+		return fmt.Errorf("sign entry %s: %w", e.Position(), err)
+	}
+	// The message is named by what was signed, not by its address: another packager's
+	// entry at the same address must be a conflict, never taken for a repetition.
+	seq, err := w.opts.Bus.AppendEntry(ctx, w.id, w.rendition, env.JSON(), w.last, w.opts.Retention,
+		trace, event.DigestOf(env.Payload).String())
+	if err != nil {
+		return fmt.Errorf("record entry %s: %w", e.Position(), err)
+	}
+	if err := w.chain.Check(e, env.Payload); err != nil {
+		return fmt.Errorf("take in entry %s: %w", e.Position(), err)
+	}
+	w.last = seq
+	return nil
+}
