@@ -112,15 +112,11 @@ func (l link) precedes(next link) error {
 		}
 		return nil
 	}
-	switch { // others may stand between them
-	case b.MSN < a.MSN, b.MSN == a.MSN && b.Part <= a.Part, b.DSN < a.DSN:
-		return fail("media sequence, part or discontinuity number goes back")
-	case a.Epoch == b.Epoch:
-		if b.MSN == a.MSN && b.Part-a.Part != b.N-a.N {
-			return fail("part number out of step")
-		}
-	case b.MSN == a.MSN, b.DSN == a.DSN:
-		return fail("a new epoch needs a new segment and a discontinuity")
+	// Others may stand between them. Nothing is asked of two epochs: a chain of which
+	// every entry has expired starts counting afresh.
+	if a.Epoch == b.Epoch && (b.MSN < a.MSN || b.DSN < a.DSN || b.MSN-a.MSN > b.N-a.N ||
+		b.MSN == a.MSN && (b.Part < a.Part || b.Part-a.Part != b.N-a.N)) {
+		return fail("media sequence, part or discontinuity number out of step")
 	}
 	return nil
 }

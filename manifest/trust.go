@@ -17,6 +17,9 @@ var (
 	// ErrSuperseded means that an entry's session was not the one in force at its
 	// position, or was issued outside of the session's times.
 	ErrSuperseded = errors.New("signed in a session that was not in force")
+	// ErrConflict means that the root key signed two documents for one place: it was
+	// stolen or misused.
+	ErrConflict = errors.New("the root key signed two different ones")
 )
 
 // Bounds of what a Trust remembers: the newest are kept.
@@ -39,6 +42,7 @@ type Trust struct {
 type trustedSession struct {
 	Session
 	digest event.Digest
+	keyID  string
 	signer PublicKey // the root key that signed it
 }
 
@@ -90,7 +94,7 @@ func (t *Trust) AddRotation(env Envelope) error {
 	case r.Serial <= known:
 		if !bytes.Equal(t.rotations[r.Serial-1].Root, r.Root) || t.rotations[r.Serial-1].Next != r.Next ||
 			t.rotations[r.Serial-1].Sessions != r.Sessions {
-			return fmt.Errorf("add rotation %d: the root key signed two of them: %w", r.Serial, ErrSignature)
+			return fmt.Errorf("add rotation %d: %w", r.Serial, ErrConflict)
 		}
 		return nil
 	case r.Serial > known+1:
@@ -143,11 +147,11 @@ func (t *Trust) AddSession(env Envelope) error {
 	})
 	if found {
 		if t.sessions[i].digest != digest {
-			return fmt.Errorf("add session record %d: the root key signed two with this serial: %w", s.Serial, ErrSignature)
+			return fmt.Errorf("add session record %d: %w", s.Serial, ErrConflict)
 		}
 		return nil
 	}
-	t.sessions = slices.Insert(t.sessions, i, trustedSession{Session: s, digest: digest, signer: signer})
+	t.sessions = slices.Insert(t.sessions, i, trustedSession{Session: s, digest: digest, keyID: KeyID(s.Key), signer: signer})
 	if len(t.sessions) > maxTrustSessions {
 		t.sessions = slices.Delete(t.sessions, 0, 1)
 	}
@@ -202,7 +206,7 @@ func (t *Trust) Open(env Envelope) (Entry, error) {
 	if i >= 0 {
 		s = t.sessions[i]
 	}
-	known := slices.ContainsFunc(t.sessions, func(s trustedSession) bool { return KeyID(s.Key) == env.KeyID })
+	known := slices.ContainsFunc(t.sessions, func(s trustedSession) bool { return s.keyID == env.KeyID })
 	t.mu.RUnlock()
 	if err := s.opens(e, env, known); err != nil {
 		return Entry{}, fmt.Errorf("open entry %s: %w", e.Position(), err)
@@ -227,7 +231,7 @@ func (s trustedSession) opens(e Entry, env Envelope, known bool) error {
 	if !known {
 		return ErrUnknownSession
 	}
-	if s.Serial == 0 || KeyID(s.Key) != env.KeyID {
+	if s.keyID != env.KeyID {
 		return ErrSuperseded
 	}
 	if err := env.Verify(s.Key, TypeEntry); err != nil {
