@@ -2,15 +2,19 @@ package bus
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/shoalcast/shoal/event"
 )
 
 // All follows call their handler for one message at a time, in order, and return
-// only when ctx ends (with its cause), the bus is closed, or the handler returns
-// ErrStop. They live through reconnects and server restarts without skipping or
-// doubling. A handler's error is retried with backoff for about 5 s; then the
+// only when ctx ends (with its cause), the bus is closed (ErrClosed), or the handler
+// returns ErrStop. They live through reconnects and server restarts without skipping
+// or doubling. A handler's error is retried with backoff for about 5 s; then the
 // message goes to DEAD with the reason and the first error, and the follow goes on.
 
 // FollowStreams calls fn for every stream's facts from the beginning, then live,
@@ -18,17 +22,70 @@ import (
 // there are none). A fact this build does not know arrives as nil, for its
 // sequence: StreamState.Apply takes it. caughtUp may be nil.
 func (b *Bus) FollowStreams(ctx context.Context, caughtUp func(), fn func(id event.StreamID, seq uint64, f event.StreamFact) error) error {
-	return nil
+	f := &follower{
+		b: b, kind: "streams", stream: streamStream, subject: allStreams, caughtUp: caughtUp,
+		handle: func(_ context.Context, m jetstream.Msg, seq uint64) error {
+			id, err := streamOf(m.Subject())
+			if err != nil {
+				return fmt.Errorf("%w: %w", errMalformed, err)
+			}
+			fact, err := readFact(m.Data())
+			if err != nil {
+				return err
+			}
+			return fn(id, seq, fact)
+		},
+	}
+	return f.run(ctx)
+}
+
+// readFact decodes a fact; one that only newer builds know is nil.
+func readFact(data []byte) (event.StreamFact, error) {
+	fact, err := event.DecodeStreamFact(data)
+	var unknown *event.UnknownFactError
+	switch {
+	case errors.As(err, &unknown):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	return fact, nil
 }
 
 // FollowPieces calls fn for the rendition's pieces that the bus received at or
-// after since, then live. A zero since means all that are kept.
+// after since, then live. A zero since means all that are kept. The piece is fn's to
+// keep.
 func (b *Bus) FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error {
-	return nil
+	read := func(m jetstream.Msg) (*event.Piece, error) {
+		return event.PieceFromHeaders(id, r, m.Headers().Get, m.Data())
+	}
+	var last event.Position
+	f := &follower{
+		b: b, kind: "pieces", stream: streamPieces, subject: pieceSubject(id, r), since: since,
+		seen: func(m jetstream.Msg) bool {
+			p, err := read(m)
+			return err != nil || !last.Before(p.Position)
+		},
+		handle: func(ctx context.Context, m jetstream.Msg, _ uint64) error {
+			p, err := read(m)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errMalformed, err)
+			}
+			last = p.Position // handled or given up: either way not again
+			return fn(ctx, p)
+		},
+	}
+	return f.run(ctx)
 }
 
 // FollowEntries calls fn for the rendition's entries that the bus received at or
 // after since, then live. A zero since means all that are kept.
 func (b *Bus) FollowEntries(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(ctx context.Context, seq uint64, payload []byte, trace string) error) error {
-	return nil
+	f := &follower{
+		b: b, kind: "entries", stream: streamManifest, subject: manifestSubject(id, r), since: since,
+		handle: func(ctx context.Context, m jetstream.Msg, seq uint64) error {
+			return fn(ctx, seq, m.Data(), m.Headers().Get(headerTrace))
+		},
+	}
+	return f.run(ctx)
 }

@@ -2,7 +2,16 @@ package bus
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // ServerOptions configures an embedded server.
@@ -19,17 +28,148 @@ type ServerOptions struct {
 }
 
 // Server is a NATS server with JetStream inside this process, in operator mode.
-type Server struct{}
+type Server struct {
+	ns       *server.Server
+	auth     *authority
+	disk     *disk
+	maxStore int64 // 0: unknown
+	started  chan struct{}
+}
+
+// startLimit bounds a start: recovering a large PIECES takes seconds, not minutes.
+const startLimit = time.Minute
 
 // StartServer starts a server on opts.Dir and returns when it takes connections.
 // Its keys are made at the first start and used again afterwards.
-func StartServer(ctx context.Context, opts ServerOptions) (*Server, error) { return nil, nil }
+func StartServer(ctx context.Context, opts ServerOptions) (*Server, error) {
+	log := opts.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the bus's directory: %w", err)
+	}
+	auth, err := openAuthority(filepath.Join(opts.Dir, "auth"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{auth: auth, disk: newDisk(opts.Dir), started: make(chan struct{})}
+	s.maxStore = opts.MaxStore
+	if s.maxStore == 0 {
+		s.maxStore = s.disk.storable(filepath.Join(opts.Dir, "jetstream"))
+	}
+	so := &server.Options{
+		ServerName:             "shoal",
+		DontListen:             opts.Listen == "",
+		NoSigs:                 true, // signals are cmd/shoal's
+		NoLog:                  true, // logs go to our own logger, below
+		JetStream:              true,
+		StoreDir:               opts.Dir, // the server adds "jetstream"
+		JetStreamMaxMemory:     64 << 20,
+		JetStreamMaxStore:      s.maxStore,
+		SyncAlways:             true,
+		MaxPayload:             maxPayload,
+		DisableJetStreamBanner: true,
+	}
+	if opts.Listen != "" {
+		if so.Host, so.Port, err = splitListen(opts.Listen); err != nil {
+			return nil, err
+		}
+	}
+	if err := auth.apply(so); err != nil {
+		return nil, err
+	}
+	if s.ns, err = server.NewServer(so); err != nil {
+		return nil, fmt.Errorf("configure the NATS server: %w", err)
+	}
+	fatal := make(chan error, 1)
+	s.ns.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
+	go func() {
+		defer close(s.started)
+		s.ns.Start()
+	}()
+	if err := s.ready(ctx, fatal); err != nil {
+		s.Shutdown()
+		return nil, err
+	}
+	return s, nil
+}
+
+// ready waits until the server takes connections.
+func (s *Server) ready(ctx context.Context, fatal <-chan error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("start the NATS server: not ready after %v", startLimit))
+	defer cancel()
+	for {
+		ok := s.ns.ReadyForConnections(50 * time.Millisecond)
+		select {
+		case err := <-fatal:
+			return fmt.Errorf("start the NATS server: %w", err)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+		if ok && s.ns.JetStreamEnabled() {
+			return nil
+		}
+	}
+}
+
+func splitListen(addr string) (host string, port int, err error) {
+	host, p, err := net.SplitHostPort(addr)
+	if err == nil {
+		port, err = strconv.Atoi(p)
+	}
+	if err != nil || port < 0 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is not an address for the NATS server to listen on: write host:port", addr)
+	}
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	return host, port, nil
+}
 
 // Shutdown stops the server and waits until its files are closed.
-func (s *Server) Shutdown() {}
+func (s *Server) Shutdown() {
+	s.ns.Shutdown()
+	s.ns.WaitForShutdown()
+	<-s.started
+}
 
 // ClientURL is where outside clients connect, empty without a TCP port.
-func (s *Server) ClientURL() string { return "" }
+func (s *Server) ClientURL() string {
+	if a, ok := s.ns.Addr().(*net.TCPAddr); ok {
+		return "nats://" + a.String()
+	}
+	return ""
+}
 
 // CredsFile is the path of the credentials that services use with ClientURL.
-func (s *Server) CredsFile() string { return "" }
+func (s *Server) CredsFile() string { return s.auth.credsFile }
+
+// serverLog hands the server's warnings and errors to slog. Its notices tell of its
+// own start and stop and are left out.
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan<- error
+}
+
+func (l *serverLog) Warnf(format string, v ...any) {
+	l.log.Warn("nats server", "message", fmt.Sprintf(format, v...))
+}
+
+func (l *serverLog) Errorf(format string, v ...any) {
+	l.log.Error("nats server", "message", fmt.Sprintf(format, v...))
+}
+
+// Fatalf keeps the first reason why the server cannot start; the server goes on to
+// stop by itself.
+func (l *serverLog) Fatalf(format string, v ...any) {
+	select {
+	case l.fatal <- errors.New(fmt.Sprintf(format, v...)):
+	default:
+	}
+}
+
+func (*serverLog) Noticef(string, ...any) {}
+func (*serverLog) Debugf(string, ...any)  {}
+func (*serverLog) Tracef(string, ...any)  {}

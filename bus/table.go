@@ -2,7 +2,72 @@ package bus
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/shoalcast/shoal/event"
+)
+
+// Subjects and streams, all of them.
+//
+//	PIECES    shoal.piece.<stream>.<rendition>     a piece's bytes, described by its headers
+//	MANIFEST  shoal.manifest.<stream>.<rendition>  entries, as DSSE JSON
+//	STREAM    shoal.stream.<stream>                event.StreamFact
+//	DEAD      shoal.dead.<consumer>                what a consumer gave up on
+//
+// Every follow is an ephemeral, unacknowledged, ordered consumer of one subject (or
+// of all of STREAM), whose place is kept by the follower (see follower.go): what a
+// service has to remember across restarts is in the facts themselves.
+const (
+	subjectRoot = "shoal"
+
+	streamPieces   = "PIECES"
+	streamManifest = "MANIFEST"
+	streamStream   = "STREAM"
+	streamDead     = "DEAD"
+)
+
+func pieceSubject(id event.StreamID, r event.Rendition) string {
+	return subjectRoot + ".piece." + string(id) + "." + string(r)
+}
+
+func manifestSubject(id event.StreamID, r event.Rendition) string {
+	return subjectRoot + ".manifest." + string(id) + "." + string(r)
+}
+
+func streamSubject(id event.StreamID) string { return subjectRoot + ".stream." + string(id) }
+
+const allStreams = subjectRoot + ".stream.*"
+
+func deadSubject(consumer string) string { return subjectRoot + ".dead." + consumer }
+
+// streamOf reads the stream's id from a STREAM subject.
+func streamOf(subject string) (event.StreamID, error) {
+	id, ok := strings.CutPrefix(subject, subjectRoot+".stream.")
+	if !ok {
+		return "", fmt.Errorf("%q is not a subject of stream facts", subject)
+	}
+	return event.ParseStreamID(id)
+}
+
+// Headers besides those of event.Piece and of NATS itself.
+const (
+	headerTrace       = "Traceparent"        // of an entry
+	headerDeadReason  = "Shoal-Dead-Reason"  // why the consumer gave up
+	headerDeadError   = "Shoal-Dead-Error"   // the first error it met
+	headerDeadSubject = "Shoal-Dead-Subject" // where the message came from
+	headerDeadSeq     = "Shoal-Dead-Seq"     // and its sequence there
+)
+
+const (
+	maxPayload = 5 << 20 // of one message, headers included; a piece is at most 4 MiB
+	pullBytes  = 8 << 20 // what one follow may have in flight
+	dedup      = 2 * time.Minute
+	keepDead   = 7 * 24 * time.Hour
+	deadBytes  = 256 << 20
 )
 
 // Limits bounds what the bus keeps. The zero value means the defaults.
@@ -17,5 +82,112 @@ type Limits struct {
 	PiecesBytes int64
 }
 
+const windowsKept = 6
+
+func (l Limits) withDefaults(store int64) Limits {
+	if l.Window <= 0 {
+		l.Window = 30 * time.Second
+	}
+	if l.Piece <= 0 {
+		l.Piece = 100 * time.Millisecond
+	}
+	if l.PiecesBytes <= 0 {
+		l.PiecesBytes = 4 << 30
+		if store > 0 {
+			l.PiecesBytes = min(l.PiecesBytes, store/2)
+		}
+	}
+	return l
+}
+
+// table returns every stream as this build wants it. Streams that key state are
+// synced before they acknowledge (the server's SyncAlways); PIECES opts out.
+func table(l Limits) []jetstream.StreamConfig {
+	kept := windowsKept * l.Window
+	pieces := jetstream.StreamConfig{
+		Name:        streamPieces,
+		Description: "Pieces of the live windows; the tail may be lost in a crash.",
+		Subjects:    []string{subjectRoot + ".piece.*.*"},
+		MaxAge:      kept,
+		MaxBytes:    l.PiecesBytes,
+		// Rounded up, so that it never cuts what MaxAge would keep of a publisher
+		// that keeps to Limits.Piece.
+		MaxMsgsPerSubject: int64(kept/l.Piece) + 1,
+		Duplicates:        min(dedup, kept),
+		PersistMode:       jetstream.AsyncPersistMode,
+	}
+	manifest := jetstream.StreamConfig{
+		Name:        streamManifest,
+		Description: "Signed entries, each kept for its own time.",
+		Subjects:    []string{subjectRoot + ".manifest.*.*"},
+		Duplicates:  dedup,
+		AllowMsgTTL: true,
+	}
+	facts := jetstream.StreamConfig{
+		Name:        streamStream,
+		Description: "What happened to each stream, kept for good.",
+		Subjects:    []string{allStreams},
+		Duplicates:  dedup,
+		DenyDelete:  true,
+	}
+	dead := jetstream.StreamConfig{
+		Name:        streamDead,
+		Description: "What consumers gave up on, with reason and first error.",
+		Subjects:    []string{subjectRoot + ".dead.*"},
+		Duplicates:  dedup,
+		MaxAge:      keepDead,
+		MaxBytes:    min(deadBytes, l.PiecesBytes/4+1),
+	}
+	all := []jetstream.StreamConfig{pieces, manifest, facts, dead}
+	for i := range all {
+		all[i].Storage = jetstream.FileStorage
+		all[i].Retention = jetstream.LimitsPolicy
+		all[i].Discard = jetstream.DiscardOld
+		all[i].MaxMsgSize = maxPayload
+		all[i].AllowDirect = true
+		all[i].Replicas = 1
+	}
+	return all
+}
+
 // Provision creates the streams, or brings them to this build's table and limits.
-func (b *Bus) Provision(ctx context.Context, l Limits) error { return nil }
+func (b *Bus) Provision(ctx context.Context, l Limits) error {
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	store, err := b.storeLimit(ctx)
+	if err != nil {
+		return err
+	}
+	for _, c := range table(l.withDefaults(store)) {
+		if _, err := b.js.CreateOrUpdateStream(ctx, c); err != nil {
+			return fmt.Errorf("provision stream %s: %w", c.Name, explain(err))
+		}
+	}
+	return nil
+}
+
+// storeLimit is how many bytes the server lets us keep, 0 when it does not say.
+func (b *Bus) storeLimit(ctx context.Context) (int64, error) {
+	if b.server != nil {
+		return b.server.maxStore, nil
+	}
+	info, err := b.js.AccountInfo(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("ask for the account's limits: %w", explain(err))
+	}
+	return max(info.Limits.MaxStore, 0), nil
+}
+
+// consumerConfig is what every follow and read uses: ordered, unacknowledged, kept
+// in the server's memory and forgotten soon after we are gone.
+func consumerConfig(subject string) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		FilterSubject:     subject,
+		AckPolicy:         jetstream.AckNonePolicy,
+		MaxDeliver:        1,
+		DeliverPolicy:     jetstream.DeliverAllPolicy,
+		InactiveThreshold: time.Minute,
+		MemoryStorage:     true,
+		Replicas:          1,
+	}
+}
