@@ -1,0 +1,135 @@
+package flv
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+
+	"github.com/shoalcast/shoal/ingest/media"
+)
+
+// Packet types of enhanced audio (AudioPacketType).
+const (
+	audioSequenceStart      = 0
+	audioCodedFrames        = 1
+	audioSequenceEnd        = 2
+	audioMultichannelConfig = 4
+	audioMultitrack         = 5
+)
+
+// Sound formats.
+const (
+	soundExHeader = 9
+	soundAAC      = 10
+)
+
+// defaultOpusHead is what an empty Opus sequence start stands for: stereo at 48 kHz,
+// mapping family 0 (RFC 7845 section 5.1).
+var defaultOpusHead = []byte{
+	'O', 'p', 'u', 's', 'H', 'e', 'a', 'd', 1, 2, 0, 0, 0x80, 0xBB, 0, 0, 0, 0, 0,
+}
+
+// ParseAudio reads an audio message. An empty one, RTMP's silence, carries nothing.
+// Body aliases b.
+func ParseAudio(b []byte) (Packet, error) {
+	if len(b) == 0 {
+		return Packet{}, nil
+	}
+	c := &cursor{b: b}
+	first := c.u8()
+	var p Packet
+	var err error
+	switch format := first >> 4; format {
+	case soundAAC:
+		err = c.legacyAAC(&p)
+	case soundExHeader:
+		err = c.exAudio(&p, first&0x0F)
+	default:
+		err = unsupported("audio", soundName(format))
+	}
+	if err == nil {
+		err = c.err
+	}
+	if err != nil {
+		return Packet{}, fmt.Errorf("read audio tag: %w", err)
+	}
+	return p, nil
+}
+
+func soundName(format uint8) string {
+	switch format {
+	case 2, 14:
+		return "MP3"
+	case 11:
+		return "Speex"
+	}
+	return "FLV sound format " + strconv.Itoa(int(format))
+}
+
+func (c *cursor) legacyAAC(p *Packet) error {
+	p.Codec, p.Key = media.AAC, true
+	switch typ := c.u8(); typ {
+	case 0:
+		p.set(Config, c.b)
+	case 1:
+		p.set(Frame, c.b)
+	default:
+		return fmt.Errorf("AAC packet of type %d: %w", typ, ErrForm)
+	}
+	return nil
+}
+
+func (c *cursor) exAudio(p *Packet, typ uint8) error {
+	typ, p.Nanos = c.modEx(typ)
+	multitrack := typ == audioMultitrack
+	kind := uint8(0)
+	if multitrack {
+		k := c.u8()
+		kind, typ = k>>4, k&0x0F
+		if kind > manyTracksManyCodecs || typ == audioMultitrack {
+			return fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, typ, ErrForm)
+		}
+	}
+	fourCC := ""
+	if kind != manyTracksManyCodecs {
+		fourCC = c.fourCC()
+	}
+	if multitrack {
+		cc, body, found := c.tracks(p, kind, fourCC)
+		if !found {
+			return c.err
+		}
+		fourCC, c.b = cc, body
+	}
+	if c.err != nil {
+		return c.err
+	}
+	p.Key = true
+	return c.exAudioBody(p, typ, fourCC)
+}
+
+func (c *cursor) exAudioBody(p *Packet, typ uint8, fourCC string) error {
+	switch codec := media.Codec(fourCC); codec {
+	case media.AAC, media.Opus:
+		p.Codec = codec
+	default:
+		return unsupported("audio", strconv.Quote(fourCC))
+	}
+	p.Body = nil
+	switch typ {
+	case audioSequenceStart:
+		p.set(Config, c.b)
+		if p.What == Nothing && p.Codec == media.Opus {
+			p.set(Config, bytes.Clone(defaultOpusHead)) // the receiver owns what it gets
+		}
+	case audioCodedFrames:
+		p.set(Frame, c.b)
+	case audioSequenceEnd:
+		p.What = End
+	case audioMultichannelConfig:
+		// The order of speakers: AAC's and Opus's own configuration says it.
+	default:
+		return fmt.Errorf("audio packet of type %d: %w", typ, ErrForm)
+	}
+	return nil
+}
