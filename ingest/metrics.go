@@ -1,0 +1,31 @@
+package ingest
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/shoalcast/shoal/ingest/rtmp"
+)
+
+// Metrics is what an operator sees of the ingest.
+type Metrics struct {
+	Publishers prometheus.Gauge
+	Pieces     prometheus.Counter
+	Bytes      prometheus.Counter
+	Warnings   prometheus.Counter
+	Refused    prometheus.Counter
+	RTMP       *rtmp.Metrics
+}
+
+// NewMetrics registers the ingest's metrics; a nil registerer keeps them private.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	f := promauto.With(reg)
+	return &Metrics{
+		Publishers: f.NewGauge(prometheus.GaugeOpts{Name: "shoal_ingest_publishers", Help: "Publishers connected and admitted."}),
+		Pieces:     f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_pieces_total", Help: "Pieces published on the bus."}),
+		Bytes:      f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_bytes_total", Help: "Bytes of the pieces published."}),
+		Warnings:   f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_warnings_total", Help: "Irregularities mended in what publishers sent."}),
+		Refused:    f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_refused_total", Help: "Publish attempts refused."}),
+		RTMP:       rtmp.NewMetrics(reg),
+	}
+}
