@@ -1,0 +1,285 @@
+package peer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalcast/shoal/event"
+)
+
+// Options say what to watch and where to put it.
+type Options struct {
+	URL       string          // a viewer's link, see ParseURL
+	Rendition event.Rendition // default: event.Source
+	// Out takes the verified media. It can hold one format only; File takes its place,
+	// and where the format changes goes on in File.2, File.3 and so on. With neither,
+	// the stream is verified and dropped.
+	Out    io.Writer
+	File   string
+	Length time.Duration // media time to write, from a keyframe; 0: until ctx ends
+	// Stats is called every StatsEvery (default 1 s), from one goroutine.
+	Stats      func(Line)
+	StatsEvery time.Duration
+	PinFile    string       // remembers the first key seen under a link without id; empty: nothing does
+	Log        *slog.Logger // default: none
+	HTTPClient *http.Client // default: one of our own, closed at the end
+	// Patience is how long to go without a new piece before giving up; 0: for ever, so
+	// that a live stream that comes back is watched on.
+	Patience time.Duration
+	Now      func() time.Time // the viewer's clock; default: time.Now
+
+	timing *timing // for tests
+}
+
+const tickEvery = 100 * time.Millisecond
+
+// Watch plays a stream until Length is written or ctx ends, neither of which is an
+// error, and says what it saw. The error is a *NoCopyError when a piece had no valid
+// copy (where copies were bad, at once; where there was none, after watching on to the
+// end), wraps ErrBroken on evidence against the stream, and is a sentence for whoever
+// asked otherwise.
+func Watch(ctx context.Context, o Options) (Summary, error) {
+	loc, err := ParseURL(o.URL)
+	if err != nil {
+		return Summary{}, err
+	}
+	o = o.withDefaults()
+	if o.HTTPClient == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 16
+		defer transport.CloseIdleConnections()
+		o.HTTPClient = &http.Client{Transport: transport}
+	}
+	out := output{open: o.open, log: o.Log.Info, limit: event.TicksOf(o.Length)}
+	if err := out.begin(); err != nil {
+		return Summary{}, err
+	}
+	w := &watcher{options: o, began: o.Now(), feed: &feed{}, out: out}
+	return w.finish(ended(ctx, w.watch(ctx, loc)))
+}
+
+// watch joins the stream and plays it.
+func (w *watcher) watch(ctx context.Context, loc Location) error {
+	o := w.options
+	from := &origin{client: o.HTTPClient, loc: loc, timing: *o.timing, now: o.Now}
+	d, err := join(ctx, from, *o.timing)
+	if err != nil {
+		return err
+	}
+	records := records{}
+	if w.good, err = records.identify(loc, d, &pins{path: o.PinFile}); err != nil {
+		return err
+	}
+	if w.clock, err = setClock(ctx, from, *o.timing); err != nil {
+		return err
+	}
+
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	group, inner := errgroup.WithContext(inner)
+	steps, pieces := make(chan step, 8), make(chan fetched)
+	f := &follower{
+		origin: from, records: records, rendition: o.Rendition, timing: *o.timing, log: o.Log, feed: w.feed, out: steps,
+	}
+	g := &gatherer{source: from, rendition: o.Rendition, timing: *o.timing, in: steps, out: pieces}
+	group.Go(func() error { return f.run(inner, d) })
+	group.Go(func() error { return g.run(inner) })
+	err = w.run(ctx, pieces)
+	cancel()
+	for range pieces { // so that the gatherer can end
+	}
+	if failed := group.Wait(); err == nil && !errors.Is(failed, context.Canceled) {
+		err = failed
+	}
+	return err
+}
+
+// ended drops the error of a session that was ended from outside.
+func ended(ctx context.Context, err error) error {
+	if ctx.Err() != nil && !errors.Is(err, ErrBroken) {
+		if noCopy := (*NoCopyError)(nil); !errors.As(err, &noCopy) {
+			return nil
+		}
+	}
+	return err
+}
+
+func (o Options) withDefaults() Options {
+	if o.Rendition == "" {
+		o.Rendition = event.Source
+	}
+	if o.StatsEvery <= 0 {
+		o.StatsEvery = time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.timing == nil {
+		t := defaultTiming()
+		o.timing = &t
+	}
+	return o
+}
+
+// open opens an output by its number, from 1.
+func (o Options) open(i int) (io.WriteCloser, error) {
+	switch {
+	case o.File != "" && i == 1:
+		return os.Create(o.File)
+	case o.File != "":
+		return os.Create(o.File + "." + strconv.Itoa(i))
+	case o.Out == nil:
+		return unclosed{io.Discard}, nil
+	case i > 1:
+		return nil, ErrFormatChanged
+	}
+	return unclosed{o.Out}, nil
+}
+
+// unclosed is an output that belongs to somebody else.
+type unclosed struct{ io.Writer }
+
+// Close does nothing.
+func (unclosed) Close() error { return nil }
+
+// clockQuestions is how often the server is asked for its time, once, at the start.
+const clockQuestions = 3
+
+func setClock(ctx context.Context, o *origin, t timing) (*Clock, error) {
+	var readings []clockReading
+	for range clockQuestions {
+		err := retry(ctx, t.retry(t.joinFor), func() error {
+			r, err := o.time(ctx)
+			if err == nil {
+				readings = append(readings, r)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return newClock(o.now, readings...), nil
+}
+
+// watcher is the session's loop: it alone owns playhead, summary and output.
+type watcher struct {
+	options  Options
+	clock    *Clock
+	good     State
+	began    time.Time
+	feed     *feed
+	playhead Playhead
+	summary  Summary
+	out      output
+	missing  error // the first piece nobody had
+	news     time.Time
+	shown    time.Time
+}
+
+func (w *watcher) run(ctx context.Context, pieces <-chan fetched) error {
+	tick := time.NewTicker(tickEvery)
+	defer tick.Stop()
+	w.news, w.shown = w.options.Now(), w.began
+	for !w.out.full() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case f, ok := <-pieces:
+			if !ok {
+				return nil // the follower says why
+			}
+			if err := w.take(f); err != nil {
+				return err
+			}
+		case <-tick.C:
+			if err := w.tick(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// take plays and writes a piece.
+func (w *watcher) take(f fetched) error {
+	if errors.Is(f.err, context.Canceled) {
+		return nil
+	}
+	w.summary.tally(f)
+	if f.rejected > 0 {
+		w.options.Log.Warn("copies of a piece were not what was signed", "at", f.entry.Position(), "copies", f.rejected)
+	}
+	if f.broke || f.err != nil {
+		w.out.broke()
+	}
+	var noCopy *NoCopyError
+	switch {
+	case errors.As(f.err, &noCopy) && noCopy.Rejected == 0:
+		w.options.Log.Error("a piece is not to be had, going on without it", "error", f.err)
+		if w.missing == nil {
+			w.missing = f.err
+		}
+		return nil
+	case f.err != nil:
+		return f.err
+	}
+	w.news = w.options.Now()
+	w.playhead.Add(w.clock.Now(), Chunk{
+		Position: f.entry.Position(), PTS: f.entry.PTS, Dur: f.entry.Dur,
+		At: time.UnixMilli(f.entry.At), Ready: time.UnixMilli(f.entry.Issued), Catchup: f.catchup,
+	})
+	return w.out.write(f)
+}
+
+// tick moves the playhead, reports, and looks whether patience is at its end.
+func (w *watcher) tick() error {
+	now := w.clock.Now()
+	state := w.feed.state(now, w.good)
+	w.playhead.SetOffline(now, state == Offline)
+	if at := w.options.Now(); at.Sub(w.shown) >= w.options.StatsEvery {
+		w.shown = w.shown.Add(at.Sub(w.shown).Truncate(w.options.StatsEvery))
+		w.report(state)
+	}
+	if p := w.options.Patience; p > 0 && w.options.Now().Sub(w.news) >= p {
+		return fmt.Errorf("no new piece for %s: the stream is %s", p, state)
+	}
+	return nil
+}
+
+func (w *watcher) report(state State) {
+	if w.clock != nil {
+		w.playhead.Report(w.clock.Now(), &w.summary)
+	}
+	if w.options.Stats == nil {
+		return
+	}
+	w.options.Stats(Line{
+		T: w.options.Now().Sub(w.began).Seconds(), State: state, WrittenMS: millis(w.out.total), Summary: w.summary,
+	})
+}
+
+// finish closes the output and returns the summary with the error that counts.
+func (w *watcher) finish(err error) (Summary, error) {
+	if errors.Is(err, ErrBroken) {
+		w.report(Broken)
+	} else if w.clock != nil {
+		w.playhead.Report(w.clock.Now(), &w.summary)
+	}
+	if err == nil {
+		err = w.missing
+	}
+	return w.summary, errors.Join(err, w.out.close())
+}
