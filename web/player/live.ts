@@ -1,0 +1,85 @@
+// How close to live to play: as close as the arrival of pieces allows. All times are
+// seconds; media time and monotonic time have zeros of their own, so only differences
+// between them mean anything.
+
+/** Room for decoding, beyond what arrival needs. */
+const margin = 0.08;
+const pieces = 150; // measured over: 30 s of 200 ms pieces
+const quantile = 0.97; // a rare hiccup must not hold the picture back for half a minute
+const enough = 4; // pieces before a measure is believed
+const maxLag = 3;
+const perStall = 0.12;
+const maxExtra = 1.2;
+const calm = 10; // seconds after a stall before the extra room is given back
+const easePerSecond = 0.02;
+
+/**
+ * Target measures how long after its own media time a piece can be played, and says
+ * how far the playhead should be behind: monotonic now minus media time.
+ */
+export class Target {
+  private needs: number[] = [];
+  private extra = 0;
+  private lastStall = Number.NEGATIVE_INFINITY;
+  private lastEase = 0;
+
+  /** A live piece that begins at media time `start` could be played from `now` on. */
+  arrived(now: number, start: number): void {
+    this.needs.push(now - start);
+    if (this.needs.length > pieces) this.needs.shift();
+  }
+
+  /** The playhead ran dry. */
+  stalled(now: number): void {
+    this.extra = Math.min(maxExtra, this.extra + perStall);
+    this.lastStall = now;
+    this.lastEase = now + calm;
+  }
+
+  /** Media time has another zero from here on: a new epoch began, or the player started over. */
+  reset(): void {
+    this.needs = [];
+  }
+
+  /** How far behind to play at `now`, or null while too little was measured. */
+  lag(now: number): number | null {
+    if (this.needs.length < enough) return null;
+    if (now > this.lastEase && now > this.lastStall + calm) {
+      this.extra = Math.max(0, this.extra - (now - this.lastEase) * easePerSecond);
+      this.lastEase = now;
+    }
+    const sorted = [...this.needs].sort((a, b) => a - b);
+    const need = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))]!;
+    return Math.min(need, sorted[0]! + maxLag) + margin + this.extra;
+  }
+
+  /** How uneven the arrival is: the measured need beyond the least. */
+  jitter(): number {
+    if (this.needs.length < enough) return 0;
+    const sorted = [...this.needs].sort((a, b) => a - b);
+    return sorted[Math.floor(sorted.length * quantile)]! - sorted[0]!;
+  }
+}
+
+/** What to do about being `off` seconds too late (or too early, when negative). */
+export interface Steering {
+  rate: number;
+  /** Skip ahead by this many seconds; 0 to go on playing. */
+  skip: number;
+}
+
+/** Steers towards the target; `rate` is the present speed, `ahead` what is buffered beyond the playhead. */
+export function steer(off: number, rate: number, ahead: number): Steering {
+  if (off > 1.5 && ahead > off) return { rate: 1, skip: off };
+  if (off > 0) {
+    // Once under way, go on to the target, so that the speed does not change all the time.
+    const late = off > (rate > 1 ? 0.015 : 0.05);
+    return { rate: late && ahead > 0.05 ? 1 + step(Math.min(0.2, 0.05 + off * 0.3)) : 1, skip: 0 };
+  }
+  const early = -off > (rate < 1 ? 0.01 : 0.04);
+  return { rate: early ? 1 - step(Math.min(0.1, 0.03 - off * 0.3)) : 1, skip: 0 };
+}
+
+function step(x: number): number {
+  return Math.round(x * 20) / 20 || 0.05;
+}

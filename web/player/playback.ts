@@ -1,0 +1,237 @@
+// One run of hls.js over one Source: from joining a live stream until it ends, breaks
+// or is stopped.
+import Hls, { type Fragment, type Part } from "hls.js/light";
+import { timescale, type Entry } from "./documents.ts";
+import { fragmentLoader } from "./loader.ts";
+import { steer, Target } from "./live.ts";
+import type { Origin } from "./origin.ts";
+import type { Source } from "./source.ts";
+
+/** A stretch of the player's timeline and the entry that it plays. */
+interface Mark {
+  from: number;
+  to: number;
+  entry: Entry;
+}
+
+export interface PlaybackEvents {
+  /** A verified piece goes to the player. */
+  piece(entries: Entry[]): void;
+  /** The playhead ran dry for this long (ms). */
+  stalled(ms: number): void;
+  /** What cannot go on: a bad piece, a fork, an unplayable codec. */
+  failed(err: unknown): void;
+  /** The origin does not answer as it should; the stream may have ended. */
+  trouble(): void;
+}
+
+const startBehind = 0.3; // seconds behind the newest piece, until jitter is measured
+const maxMarks = 400;
+const maxPending = 32; // handed to hls.js, not yet on the timeline
+const tickMs = 100;
+const stallMs = 250; // the playhead held shorter than this is no stall
+
+export class Playback {
+  private readonly hls: Hls;
+  private readonly target: Target;
+  private marks: Mark[] = [];
+  private readonly pending = new Map<string, Entry[]>();
+  private readonly timer: number;
+  private readonly joinedAt: Entry | undefined;
+  private readonly listeners = new AbortController();
+  private waitingSince = 0;
+  private playedOnce = false;
+  private epoch = 0;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly origin: Origin,
+    private readonly source: Source,
+    private readonly on: PlaybackEvents,
+    target: Target,
+  ) {
+    this.target = target;
+    target.reset();
+    this.joinedAt = source.newest()?.entry;
+    this.hls = new Hls({
+      lowLatencyMode: true,
+      liveSyncDuration: startBehind,
+      liveMaxLatencyDuration: 12,
+      liveDurationInfinity: true,
+      liveSyncOnStallIncrease: 0,
+      maxLiveSyncPlaybackRate: 1, // steer() sets the speed
+      backBufferLength: 20,
+      maxBufferLength: 10,
+      startLevel: 0,
+      testBandwidth: false,
+      enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
+      fLoader: fragmentLoader({
+        source,
+        delivered: (url, what, got) => {
+          if (this.pending.size >= maxPending) this.pending.clear();
+          this.pending.set(url, got.entries);
+          if (got.entries.length > 0) on.piece(got.entries);
+          if (what.kind === "piece") this.fetchNext(what.r, got.entries[0]!);
+        },
+        failed: (err) => on.failed(err),
+      }) as never,
+      manifestLoadPolicy: policy(2),
+      playlistLoadPolicy: policy(1),
+      fragLoadPolicy: policy(1),
+    });
+    this.hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => this.buffered(data.frag as Fragment, data.part));
+    this.hls.on(Hls.Events.ERROR, (_, data) => {
+      if (data.type === Hls.ErrorTypes.NETWORK_ERROR) return on.trouble();
+      if (!data.fatal) return;
+      if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.playedOnce) return this.hls.recoverMediaError();
+      on.failed(data.error);
+    });
+    this.watchStalls();
+    this.hls.attachMedia(video);
+    this.hls.loadSource(origin.url("index.m3u8"));
+    this.fetchBurst();
+    this.timer = window.setInterval(() => this.tick(), tickMs);
+  }
+
+  destroy(): void {
+    clearInterval(this.timer);
+    this.listeners.abort();
+    this.hls.destroy();
+    this.video.playbackRate = 1;
+  }
+
+  /** The entry at the playhead and how far into it, in seconds. */
+  playing(): { entry: Entry; into: number } | null {
+    const t = this.video.currentTime;
+    const mark = this.marks.findLast((m) => m.from <= t + 0.001);
+    if (!mark || t > mark.to + 1) return null;
+    return { entry: mark.entry, into: t - mark.from };
+  }
+
+  /** Goes back to live after a pause. */
+  toLive(): void {
+    const edge = this.hls.liveSyncPosition;
+    const end = this.bufferedEnd();
+    if (end > 0 && edge !== null && Math.abs(end - edge) < 1) this.video.currentTime = Math.max(0, end - startBehind);
+    else if (edge !== null) this.video.currentTime = edge;
+  }
+
+  /** Seconds between the playhead and the end of what is buffered. */
+  ahead(): number {
+    return Math.max(0, this.bufferedEnd() - this.video.currentTime);
+  }
+
+  bitrate(): number {
+    const recent = this.marks.slice(-15);
+    const span = recent.reduce((s, m) => s + m.entry.dur / timescale, 0);
+    return span > 0 ? (8 * recent.reduce((s, m) => s + m.entry.size, 0)) / span : 0;
+  }
+
+  /** What a joiner needs first, asked for at once: the newest segment's init and pieces. */
+  private fetchBurst(): void {
+    const newest = this.joinedAt;
+    if (!newest) return;
+    const book = this.source.book(newest.r);
+    const init = book.initOf(newest.msn);
+    if (init) this.source.prefetch(this.origin.url(`${newest.r}/init/${init}.mp4`));
+    for (let n = newest.n - newest.part; n <= newest.n; n++) {
+      const entry = book.at({ epoch: newest.epoch, n })?.entry;
+      if (entry && !entry.gap) this.source.prefetch(this.pieceUrl(entry.r, entry.epoch, n));
+    }
+  }
+
+  /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */
+  private fetchNext(r: string, e: Entry): void {
+    if (this.video.paused && this.playedOnce) return;
+    const newest = this.source.book(r).newest?.entry;
+    if (newest && (newest.epoch !== e.epoch || newest.n > e.n)) return;
+    this.source.prefetch(this.pieceUrl(r, e.epoch, e.n + 1));
+  }
+
+  private pieceUrl(r: string, epoch: number, n: number): string {
+    return this.origin.url(`${r}/${epoch}/${n}.m4s`);
+  }
+
+  /** hls.js has put a piece or segment on the timeline: note where, and how soon it could be played. */
+  private buffered(frag: Fragment, part: Part | null): void {
+    const url = part ? part.url : frag.url;
+    const entries = url ? this.pending.get(url) : undefined;
+    if (!url || !entries?.length) return;
+    this.pending.delete(url);
+    const streams = part ? part.elementaryStreams : frag.elementaryStreams;
+    const starts = [streams.audiovideo, streams.video, streams.audio].flatMap((s) => (s ? [s.startPTS] : []));
+    const start = starts.length > 0 ? Math.min(...starts) : part ? part.start : frag.start;
+    const zero = start - entries[0]!.pts / timescale;
+    for (const entry of entries) {
+      const from = zero + entry.pts / timescale;
+      this.marks.push({ from, to: from + entry.dur / timescale, entry });
+    }
+    this.marks.sort((a, b) => a.from - b.from);
+    if (this.marks.length > maxMarks) this.marks.splice(0, this.marks.length - maxMarks);
+    const entry = entries[0]!;
+    if (entry.epoch > this.epoch) {
+      if (this.epoch !== 0) this.target.reset();
+      this.epoch = entry.epoch;
+    }
+    const live = part !== null && (!this.joinedAt || entry.epoch > this.joinedAt.epoch || entry.n > this.joinedAt.n);
+    if (live && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
+    if (!this.playedOnce && this.video.autoplay && this.video.paused) void this.video.play().catch(() => undefined);
+  }
+
+  private tick(): void {
+    const { video } = this;
+    if (video.paused || video.seeking || video.readyState < 3) return;
+    const now = performance.now() / 1000;
+    const lag = this.target.lag(now);
+    if (lag === null) return;
+    const { rate, skip } = steer(now - video.currentTime - lag, video.playbackRate, this.ahead());
+    if (skip > 0) video.currentTime += skip;
+    if (video.playbackRate !== rate) video.playbackRate = rate;
+  }
+
+  private watchStalls(): void {
+    const { video } = this;
+    const options = { signal: this.listeners.signal };
+    video.addEventListener(
+      "playing",
+      () => {
+        this.playedOnce = true;
+        if (!this.waitingSince) return;
+        const held = performance.now() - this.waitingSince;
+        this.waitingSince = 0;
+        if (held >= stallMs) this.on.stalled(held);
+      },
+      options,
+    );
+    video.addEventListener(
+      "waiting",
+      () => {
+        if (!this.playedOnce || video.paused || video.seeking || document.hidden) return;
+        this.waitingSince = performance.now();
+        this.target.stalled(this.waitingSince / 1000);
+      },
+      options,
+    );
+    for (const name of ["seeking", "pause"]) video.addEventListener(name, () => (this.waitingSince = 0), options);
+  }
+
+  private bufferedEnd(): number {
+    const { buffered } = this.video;
+    return buffered.length > 0 ? buffered.end(buffered.length - 1) : 0;
+  }
+
+  /** For the page's details: what hls.js plays. */
+  quality(): { width: number; height: number } {
+    return { width: this.video.videoWidth, height: this.video.videoHeight };
+  }
+}
+
+function policy(retries: number) {
+  const retry = { maxNumRetry: retries, retryDelayMs: 200, maxRetryDelayMs: 1_000 };
+  return { default: { maxTimeToFirstByteMs: 8_000, maxLoadTimeMs: 12_000, timeoutRetry: retry, errorRetry: retry } };
+}
+
+export function supported(): boolean {
+  return Hls.isSupported();
+}
+

@@ -1,0 +1,370 @@
+// The player of one stream: it waits for the stream to be live, proves it, plays it,
+// and says at any moment what state it is in. A page only draws what it says.
+import { type Clock, askClock } from "./clock.ts";
+import { Fork } from "./book.ts";
+import { order, type Position } from "./documents.ts";
+import { Target } from "./live.ts";
+import { HttpError, type Manifest, Origin } from "./origin.ts";
+import type { Pins } from "./pins.ts";
+import { Playback, supported } from "./playback.ts";
+import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
+import { BadPiece, BadProof, Source } from "./source.ts";
+import { engine } from "./signatures.ts";
+import { fingerprint } from "./trust.ts";
+
+export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
+
+/** Everything a page shows, and what tests and benches read. Times are ms. */
+export interface Stats {
+  state: State;
+  provenance: Provenance;
+  delayMs: number | null; // from the camera's arrival at ingest to the screen
+  piecesVerified: number;
+  piecesRejected: number;
+  stalls: number;
+  stalledMs: number;
+  firstFrameMs: number | null; // since the page began, or since the stream went live
+  streamId: string | null;
+  key: string | null; // the creator's root key, as a fingerprint
+  engine: "webcrypto" | "noble";
+  width: number;
+  height: number;
+  bitrate: number; // bit/s
+  codecs: string;
+  bufferMs: number;
+  targetMs: number | null; // how far behind the arrival of pieces the playhead is kept
+  jitterMs: number;
+  epoch: number | null;
+  n: number | null;
+  detail: string; // what makes it broken or unplayable, for the technically minded
+}
+
+export interface PlayerOptions {
+  base: URL;
+  name: string;
+  /** The stream id that the link names, if it does. */
+  wantedId: string | null;
+  pins: Pins;
+}
+
+const pollMs = 1_000;
+const quietMs = 1_500; // without a new entry for this long, ask the manifest
+
+export class Player extends EventTarget {
+  private state: State = "loading";
+  private fault: Fault | null = null;
+  private detail = "";
+  private source: Source | null = null;
+  private playback: Playback | null = null;
+  private clock: Clock | null = null;
+  private readonly origin: Origin;
+  private readonly target = new Target();
+  private manifest: Manifest | null = null;
+  private verified = 0;
+  private rejectedBefore = 0;
+  private stalls = 0;
+  private stalledMs = 0;
+  private firstFrameMs: number | null = null;
+  private began = 0; // performance.now() zero of firstFrameMs
+  private key: string | null = null;
+  private endedAt: Position | null = null;
+  private running: AbortController | null = null;
+  private wake: () => void = () => undefined;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly options: PlayerOptions,
+  ) {
+    super();
+    this.origin = new Origin(options.base, options.name);
+    const listen = (name: string, then: () => void) => video.addEventListener(name, then);
+    listen("playing", () => this.playback && this.set("playing"));
+    listen("pause", () => this.playback && !video.ended && this.set("paused"));
+  }
+
+  /** Starts, or starts over after something broke. */
+  start(): void {
+    this.stop();
+    this.fault = null;
+    this.detail = "";
+    const running = new AbortController();
+    this.running = running;
+    this.set("loading");
+    void this.run(running.signal);
+  }
+
+  stop(): void {
+    this.running?.abort();
+    this.leave();
+    if (this.source) this.rejectedBefore += this.source.rejected;
+    this.source?.close();
+    this.source = null;
+  }
+
+  /** Takes the key that now signs the stream as the one to expect, because the viewer says so. */
+  async trustNewKey(): Promise<void> {
+    if (this.fault?.kind !== "key-changed" || !this.source) return;
+    this.options.pins.set(this.options.name, { id: this.source.trust.id, fingerprint: await fingerprint(this.source.trust.rootKey) });
+    this.start();
+  }
+
+  toLive(): void {
+    this.playback?.toLive();
+  }
+
+  verdict(): Verdict {
+    return judge(this.findings());
+  }
+
+  get faultFound(): Fault | null {
+    return this.fault;
+  }
+
+  stats(): Stats {
+    const playing = this.playback?.playing() ?? null;
+    const info = this.manifest && [...this.manifest.renditions.values()][0];
+    const now = performance.now() / 1000;
+    const lag = this.target.lag(now);
+    return {
+      state: this.state,
+      provenance: this.verdict().state,
+      delayMs: playing && this.clock ? this.clock.now() - (playing.entry.at + playing.into * 1000) : null,
+      piecesVerified: this.verified,
+      piecesRejected: this.rejectedBefore + (this.source?.rejected ?? 0),
+      stalls: this.stalls,
+      stalledMs: this.stalledMs,
+      firstFrameMs: this.firstFrameMs,
+      streamId: this.source?.trust.id ?? null,
+      key: this.key,
+      engine: engine(),
+      width: this.video.videoWidth || (info?.width ?? 0),
+      height: this.video.videoHeight || (info?.height ?? 0),
+      bitrate: this.playback?.bitrate() ?? 0,
+      codecs: info?.codecs ?? "",
+      bufferMs: (this.playback?.ahead() ?? 0) * 1000,
+      targetMs: lag === null ? null : lag * 1000,
+      jitterMs: this.target.jitter() * 1000,
+      epoch: playing?.entry.epoch ?? null,
+      n: playing?.entry.n ?? null,
+      detail: this.detail,
+    };
+  }
+
+  private findings(): Findings {
+    const newest = this.source?.newest()?.entry;
+    const shown = this.state === "playing" || this.state === "paused" || this.state === "starting";
+    return {
+      idInLink: this.options.wantedId !== null,
+      piecesVerified: this.verified,
+      fault: this.fault,
+      ageMs: shown && newest && this.clock ? this.clock.now() - newest.issued : null,
+      freshMs: this.source?.freshMs ?? 0,
+    };
+  }
+
+  private async run(signal: AbortSignal): Promise<void> {
+    let pause = pollMs;
+    while (!signal.aborted) {
+      try {
+        const [manifest] = await Promise.all([this.origin.manifest(undefined, signal), this.setClock(signal)]);
+        pause = pollMs;
+        if (!(await this.prove(manifest))) return;
+        if (this.playable(manifest)) await this.play(signal);
+        else await this.waitForLive(manifest, signal);
+      } catch (err) {
+        if (signal.aborted) return;
+        if (this.blame(err)) return;
+        if (err instanceof HttpError && err.status === 404) this.set("unknown");
+        else if (this.state !== "offline" || !(err instanceof HttpError)) this.set("unreachable");
+        await sleep(pause, signal);
+        pause = Math.min(5_000, pause * 1.5);
+      }
+    }
+  }
+
+  private async setClock(signal: AbortSignal): Promise<void> {
+    this.clock ??= await askClock(() => this.origin.time(signal));
+  }
+
+  /** A stream is worth starting once an entry of it can be had, newer than where it stopped before. */
+  private playable(m: Manifest): boolean {
+    const newest = this.source?.newest()?.entry;
+    return m.live && newest !== undefined && (!this.endedAt || order(this.endedAt, newest) < 0);
+  }
+
+  /** Verifies who offers the stream; false when it may not be played. */
+  private async prove(m: Manifest): Promise<boolean> {
+    this.manifest = m;
+    this.source ??= await Source.begin(this.origin, m);
+    const { trust } = this.source;
+    const { wantedId, pins, name } = this.options;
+    if (trust.name !== name) throw new BadProof(`the server offers the stream ${trust.name} under this name`);
+    if (wantedId !== null && wantedId !== trust.id) {
+      this.key = await fingerprint(trust.rootKey);
+      this.break({ kind: "wrong-id", wanted: wantedId, got: trust.id });
+      return false;
+    }
+    await this.source.learn(m);
+    this.key = await fingerprint(trust.rootKey);
+    const pin = pins.get(name);
+    if (wantedId === null && pin && pin.id !== trust.id) {
+      this.break({ kind: "key-changed", before: pin.fingerprint, now: this.key });
+      return false;
+    }
+    if (pin?.id !== trust.id || pin.fingerprint !== this.key) pins.set(name, { id: trust.id, fingerprint: this.key });
+    return true;
+  }
+
+  /** Returns when the stream may have gone live. */
+  private async waitForLive(m: Manifest, signal: AbortSignal): Promise<void> {
+    this.set(m.live ? "starting" : "offline");
+    const since = performance.now();
+    const newest = this.source?.newest()?.entry;
+    if (newest) {
+      this.endedAt = { epoch: newest.epoch, n: newest.n };
+      // Held by the origin until something happens, so that the page starts at once.
+      const next = await this.origin.manifest({ r: newest.r, after: newest }, signal);
+      this.began = performance.now();
+      if (next.live && !m.live) return;
+    }
+    const wait = (m.live ? 100 : pollMs) - (performance.now() - since);
+    if (wait > 0) await sleep(wait, signal);
+    this.began = performance.now();
+  }
+
+  /** Plays until the stream ends or the player must start over. */
+  private async play(signal: AbortSignal): Promise<void> {
+    if (!supported()) {
+      this.detail = "This browser has no Media Source Extensions.";
+      this.set("unplayable");
+      this.running?.abort();
+      return;
+    }
+    const source = this.source!;
+    this.set("starting");
+    this.noteFirstFrame();
+    let asked = 0;
+    let check = false;
+    let failure: unknown = null;
+    this.playback = new Playback(
+      this.video,
+      this.origin,
+      source,
+      {
+        piece: (entries) => {
+          this.verified += entries.length;
+          if (this.verified === entries.length) this.changed();
+        },
+        stalled: (ms) => {
+          this.stalls++;
+          this.stalledMs += ms;
+        },
+        failed: (err) => {
+          failure = err;
+          this.wake();
+        },
+        trouble: () => {
+          check = true;
+          this.wake();
+        },
+      },
+      this.target,
+    );
+    try {
+      while (!signal.aborted) {
+        await this.rest(500, signal);
+        if (failure) throw failure;
+        const quiet = this.clock!.now() - (source.newest()?.entry.issued ?? 0) > quietMs;
+        if (!(check || quiet) || performance.now() - asked < 400) continue;
+        check = false;
+        asked = performance.now();
+        const m = await this.origin.manifest(undefined, signal);
+        this.manifest = m;
+        await source.learn(m);
+        if (!m.live) return;
+      }
+    } catch (err) {
+      if (signal.aborted || this.blame(err)) return;
+      if (err instanceof HttpError || err instanceof TypeError || isTimeout(err)) throw err;
+      this.detail = (err as Error).message;
+      this.set("unplayable");
+      await sleep(3_000, signal); // a new epoch may bring something playable
+    } finally {
+      this.leave();
+    }
+  }
+
+  private leave(): void {
+    this.playback?.destroy();
+    this.playback = null;
+  }
+
+  /** Turns what proves deceit into a fault, and stops. */
+  private blame(err: unknown): boolean {
+    if (!(err instanceof Error)) return false;
+    if (err instanceof BadPiece) this.break({ kind: "bad-piece", detail: err.message });
+    else if (err instanceof Fork) this.break({ kind: "fork", detail: err.message });
+    else if (err instanceof BadProof) this.break({ kind: "bad-proof", detail: err.message });
+    else return false;
+    return true;
+  }
+
+  private break(fault: Fault): void {
+    this.fault = fault;
+    if ("detail" in fault) this.detail = fault.detail;
+    this.leave();
+    this.running?.abort();
+    this.set("broken");
+  }
+
+  private noteFirstFrame(): void {
+    const note = () => {
+      if (this.firstFrameMs !== null) return;
+      this.firstFrameMs = performance.now() - this.began;
+      this.changed();
+    };
+    if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(note);
+    this.video.addEventListener("playing", () => !this.video.videoWidth && note(), { once: true });
+  }
+
+  private set(state: State): void {
+    if (state === this.state) return;
+    this.state = state;
+    this.changed();
+  }
+
+  private changed(): void {
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Waits, but not longer than until something happens. */
+  private rest(ms: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.wake = done;
+      signal.addEventListener("abort", done);
+    });
+  }
+}
+
+function isTimeout(err: unknown): boolean {
+  return err instanceof DOMException && (err.name === "TimeoutError" || err.name === "AbortError");
+}
+
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}
+

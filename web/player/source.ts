@@ -1,0 +1,267 @@
+// Where the player's bytes come from: fetched from the origin and checked against
+// what the creator signed. What does not verify never leaves this file.
+import { base64, type Bytes, hex } from "./bytes.ts";
+import { Book, Fork } from "./book.ts";
+import type { Entry, Position } from "./documents.ts";
+import { type Envelope, envelopeFromHeader } from "./dsse.ts";
+import { rootOf } from "./merkle.ts";
+import { httpError, type Manifest, type Origin } from "./origin.ts";
+import { type SignedEntry, Trust, UnknownSession } from "./trust.ts";
+
+/** Both copies that the origin sent were not what the creator signed. */
+export class BadPiece extends Error {
+  override name = "BadPiece";
+}
+
+/** Keys or session records that the origin offers do not hold. */
+export class BadProof extends Error {
+  override name = "BadProof";
+}
+
+/** One thing that the player asks for, as its address says. */
+export type Wanted =
+  | { kind: "piece"; r: string; at: Position }
+  | { kind: "segment"; r: string; msn: number }
+  | { kind: "init"; r: string; root: string };
+
+/** Verified bytes and the entries that vouch for them, in order (none for an init segment). */
+export interface Verified {
+  bytes: Bytes;
+  entries: Entry[];
+}
+
+/** Reads an address of the origin's; null for one that carries no media. */
+export function wanted(url: string): Wanted | null {
+  const m = /\/live\/[^/]+\/([a-z][a-z0-9]{0,15})\/(?:(\d{1,16})\/(\d{1,16})\.m4s|seg\/(\d{1,16})\.m4s|init\/([0-9a-f]{64})\.mp4)$/.exec(
+    new URL(url).pathname,
+  );
+  if (!m) return null;
+  const r = m[1]!;
+  if (m[5]) return { kind: "init", r, root: m[5] };
+  if (m[4]) return { kind: "segment", r, msn: Number(m[4]) };
+  return { kind: "piece", r, at: { epoch: Number(m[2]), n: Number(m[3]) } };
+}
+
+const maxAhead = 64; // prefetched answers that nobody took yet
+const maxRounds = 4; // requests for the entries of one segment
+const perRound = 200; // entries in one answer
+
+export class Source {
+  readonly trust: Trust;
+  rejected = 0;
+  freshMs = 0;
+  private readonly books = new Map<string, Book>();
+  private readonly ahead = new Map<string, Promise<Verified>>();
+  private readonly closed = new AbortController();
+
+  private constructor(
+    private readonly origin: Origin,
+    trust: Trust,
+  ) {
+    this.trust = trust;
+  }
+
+  static async begin(origin: Origin, m: Manifest): Promise<Source> {
+    try {
+      return new Source(origin, await Trust.begin(m.genesis));
+    } catch (err) {
+      throw new BadProof(`genesis: ${(err as Error).message}`);
+    }
+  }
+
+  /** Stops all requests under way. */
+  close(): void {
+    this.closed.abort();
+    this.ahead.clear();
+  }
+
+  /** Takes in what a manifest adds. Entries that do not verify are passed over: they are not what plays. */
+  async learn(m: Manifest): Promise<void> {
+    const same = await Trust.begin(m.genesis).catch(() => null);
+    if (same?.id !== this.trust.id) throw new BadProof("the server changed the stream's genesis while it was playing");
+    try {
+      for (const e of m.rotations) await this.trust.addRotation(e);
+      for (const e of m.sessions) await this.trust.addSession(e);
+    } catch (err) {
+      throw new BadProof((err as Error).message);
+    }
+    for (const [r, info] of m.renditions) {
+      await Promise.all(info.entries.map((e) => this.take(r, e).catch(passOver)));
+    }
+  }
+
+  /** The newest entry that the origin advertised in any rendition. */
+  newest(): SignedEntry | undefined {
+    let found: SignedEntry | undefined;
+    for (const book of this.books.values()) {
+      const last = book.newest;
+      if (last && (!found || last.entry.issued > found.entry.issued)) found = last;
+    }
+    return found;
+  }
+
+  book(r: string): Book {
+    let book = this.books.get(r);
+    if (!book) this.books.set(r, (book = new Book()));
+    return book;
+  }
+
+  /** Starts fetching before the player asks. */
+  prefetch(url: string): void {
+    const w = wanted(url);
+    if (!w || this.ahead.has(url)) return;
+    if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
+    const coming = this.fetch(url, w, this.closed.signal);
+    coming.catch(() => {
+      if (this.ahead.get(url) === coming) this.ahead.delete(url);
+    });
+    this.ahead.set(url, coming);
+  }
+
+  /** Reports whether the answer for url is here or on its way. */
+  isAhead(url: string): boolean {
+    return this.ahead.has(url);
+  }
+
+  /** The verified bytes at url. */
+  async get(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
+    const ready = this.ahead.get(url);
+    if (ready) {
+      this.ahead.delete(url);
+      try {
+        return await ready;
+      } catch (err) {
+        if (err instanceof BadPiece || err instanceof Fork) throw err;
+        // It may have been asked for too early: ask again, now that it is due.
+      }
+    }
+    return this.fetch(url, w, AbortSignal.any([signal, this.closed.signal]));
+  }
+
+  /** Fetches and verifies; a copy that does not verify is fetched once more, past all caches. */
+  private async fetch(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
+    let why = "";
+    for (const cache of ["default", "reload"] as const) {
+      const response = await fetch(url, { cache, signal });
+      if (!response.ok) throw await httpError(response);
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      try {
+        switch (w.kind) {
+          case "piece":
+            return await this.checkPiece(w.r, w.at, bytes, response.headers.get("Shoal-Entry"), signal);
+          case "segment":
+            return await this.checkSegment(w.r, w.msn, bytes, signal);
+          case "init":
+            return await this.checkInit(w.r, w.root, bytes, signal);
+        }
+      } catch (err) {
+        if (!(err instanceof Rejected)) throw err;
+        this.rejected++;
+        why = err.message;
+      }
+    }
+    throw new BadPiece(why);
+  }
+
+  private async checkPiece(r: string, at: Position, bytes: Bytes, header: string | null, signal: AbortSignal): Promise<Verified> {
+    let entry: Entry | undefined;
+    if (header) {
+      const envelope = await reject(() => envelopeFromHeader(header));
+      entry = await this.takeOrAsk(r, envelope, signal);
+      if (entry.epoch !== at.epoch || entry.n !== at.n) throw new Rejected("the entry is of another piece");
+    } else {
+      // A cache on the way dropped the header; the manifest has the same entry.
+      entry = this.book(r).at(at)?.entry;
+      if (!entry) {
+        await this.learn(await this.origin.manifest({ r, epoch: at.epoch, from: at.n, to: at.n }, signal));
+        entry = this.book(r).at(at)?.entry;
+      }
+      if (!entry) throw new Rejected("the piece has no entry");
+    }
+    await match(entry, bytes);
+    return { bytes, entries: [entry] };
+  }
+
+  private async checkSegment(r: string, msn: number, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+    const entries = await this.gather(r, msn, signal);
+    let at = 0;
+    for (const e of entries) {
+      if (!e.gap) await match(e, bytes.subarray(at, at + e.size));
+      at += e.size;
+    }
+    if (at !== bytes.length) throw new Rejected("the segment is longer than what is signed");
+    return { bytes, entries: entries.filter((e) => !e.gap) };
+  }
+
+  private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+    if (hex(await rootOf(bytes)) !== root) throw new Rejected("the init segment is not the one that is signed");
+    if (!this.book(r).knowsInit(root)) {
+      await this.learn(await this.origin.manifest(undefined, signal));
+      if (!this.book(r).knowsInit(root)) throw new Rejected("no entry names this init segment");
+    }
+    return { bytes, entries: [] };
+  }
+
+  /** All entries of a segment: known ones, then what the manifest has, walking back in it. */
+  private async gather(r: string, msn: number, signal: AbortSignal): Promise<Entry[]> {
+    const book = this.book(r);
+    for (let round = 0; round <= maxRounds; round++) {
+      const found = book.segment(msn);
+      if (found) return found;
+      const before = round === 0 ? undefined : book.missingBefore(msn);
+      if (before && before.n > 0) {
+        const to = before.n - 1;
+        await this.learn(await this.origin.manifest({ r, epoch: before.epoch, from: Math.max(0, to - perRound + 1), to }, signal));
+      } else {
+        await this.learn(await this.origin.manifest(undefined, signal));
+      }
+    }
+    throw new Rejected("the segment's entries cannot be had");
+  }
+
+  /** Verifies an entry that came with a piece; a session record that is not known yet is asked for once. */
+  private async takeOrAsk(r: string, e: Envelope, signal: AbortSignal): Promise<Entry> {
+    try {
+      return await reject(() => this.take(r, e));
+    } catch (err) {
+      if (!(err instanceof UnknownSession)) throw err;
+    }
+    await this.learn(await this.origin.manifest(undefined, signal));
+    try {
+      return await reject(() => this.take(r, e));
+    } catch (err) {
+      throw err instanceof UnknownSession ? new Rejected(err.message) : err;
+    }
+  }
+
+  private async take(r: string, e: Envelope): Promise<Entry> {
+    const signed = await this.trust.open(e);
+    if (signed.entry.r !== r) throw new Error("the entry is of another rendition");
+    this.book(r).add(signed);
+    this.freshMs = signed.freshMs;
+    return signed.entry;
+  }
+}
+
+/** A copy that is not what the creator signed. */
+class Rejected extends Error {}
+
+/** Runs a check; what fails in it makes the copy a rejected one, except for evidence that must be shown. */
+async function reject<T>(check: () => T | Promise<T>): Promise<T> {
+  try {
+    return await check();
+  } catch (err) {
+    if (err instanceof Fork || err instanceof UnknownSession) throw err;
+    throw new Rejected((err as Error).message);
+  }
+}
+
+async function match(e: Entry, bytes: Bytes): Promise<void> {
+  if (e.root === null) throw new Rejected("a gap has no bytes");
+  if (bytes.length !== e.size) throw new Rejected("the size is not the one that is signed");
+  if (base64(await rootOf(bytes)) !== base64(e.root)) throw new Rejected("the bytes are not the ones that are signed");
+}
+
+function passOver(err: unknown): void {
+  if (err instanceof Fork) throw err;
+}
