@@ -1,0 +1,95 @@
+package seeder
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/shoalcast/shoal/event"
+)
+
+// follower is what the seeder uses of the bus; *bus.Bus is one.
+type follower interface {
+	FollowStreams(ctx context.Context, caughtUp func(), fn func(id event.StreamID, seq uint64, f event.StreamFact) error) error
+	FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error
+	FollowEntries(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(ctx context.Context, seq uint64, payload []byte, trace string) error) error
+	LastEntries(ctx context.Context, id event.StreamID, r event.Rendition, n int) (payloads [][]byte, lastSeq uint64, err error)
+}
+
+// Options configures a Service. Only Bus must be set.
+type Options struct {
+	Bus follower
+	Log *slog.Logger // nil discards
+	// Metrics counts what the origin does; nil counts into collectors nobody reads.
+	Metrics *Metrics
+	// Tracer continues the traces that pieces carry; nil drops them.
+	Tracer trace.TracerProvider
+
+	// Window is how much media a playlist holds, and how long it stays after its
+	// stream has stopped. Default 30 s.
+	Window time.Duration
+	// WindowBytes bounds the served bytes of one rendition; it shortens the window
+	// when 30 s need more. Default 128 MiB.
+	WindowBytes int64
+	// PendingBytes bounds the pieces of one rendition that wait for their entries;
+	// the oldest go first. Default 32 MiB.
+	PendingBytes int64
+	// MaxHeld bounds the requests that one stream holds until something new is there;
+	// more are answered 503. Default 8192.
+	MaxHeld int64
+
+	// PublicURL is how viewers reach this server, such as https://live.example.org.
+	// Empty makes links that are relative to it.
+	PublicURL string
+	// Index serves / and Player serves /live/{name}; nil answers 404.
+	Index, Player http.Handler
+}
+
+const (
+	// targetDuration is the fixed TARGETDURATION of all playlists.
+	targetDuration = 4 * time.Second
+	// playlistHold is how long a playlist request waits for what it asks for:
+	// three target durations, RFC 8216bis section 6.2.5.2.
+	playlistHold = 3 * targetDuration
+	// pieceHold is how long a request waits for a piece that is about to come.
+	pieceHold = 5 * time.Second
+	// pieceAhead is how many pieces after the newest one a request may wait for.
+	pieceAhead = 3
+	// manifestHold is how long manifest.json waits for a newer entry.
+	manifestHold = 5 * time.Second
+	// tickInterval paces what happens by time alone: holes, ends and ageing.
+	tickInterval = 200 * time.Millisecond
+	// maxRenditions bounds what one stream can make the origin follow.
+	maxRenditions = 8
+)
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Metrics == nil {
+		o.Metrics = NewMetrics(nil)
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider()
+	}
+	o.Window = cmp.Or(o.Window, 30*time.Second)
+	o.WindowBytes = cmp.Or(o.WindowBytes, 128<<20)
+	o.PendingBytes = cmp.Or(o.PendingBytes, 32<<20)
+	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
+	return o
+}
+
+// Keys of what the seeder logs.
+const (
+	keyStream    = "stream"
+	keyName      = "name"
+	keyRendition = "rendition"
+	keyPosition  = "position"
+	keyErr       = "err"
+)
