@@ -163,8 +163,7 @@ func (c *conn) publish(ctx context.Context, streamID uint32, vs []amf.Value) err
 	defer cancel()
 	sink, err := c.server.authorize(actx, r)
 	if err != nil {
-		c.log().Warn("refused a publish", "app", clip(r.App, 64), "name", clip(r.Name, 64), "error", err)
-		return refused(CauseRefused, "publish", err)
+		return refused(CauseRefused, fmt.Sprintf("publish %q to %q", clip(r.Name, 64), clip(r.App, 64)), err)
 	}
 	c.begin(streamID, r, sink)
 	if err := c.event(eventStreamBegin, streamID); err != nil {

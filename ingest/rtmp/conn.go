@@ -57,6 +57,8 @@ func (c *conn) run(ctx context.Context) {
 	case c.pub != nil:
 		c.endPublish(f)
 	case f == nil:
+	case f.cause == CauseRefused:
+		c.log().Warn("refused a publish", "error", f.err)
 	case quiet(f.err):
 		c.log().Debug("an RTMP connection ended", "cause", f.cause, "error", f.err)
 	default:

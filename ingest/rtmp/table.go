@@ -15,12 +15,12 @@ var (
 // table counts connections. Those that do not publish are kept by age, so that a
 // crowd of idle ones cannot keep a publisher out.
 type table struct {
-	mu       sync.Mutex
-	max      int
-	perAddr  int
-	n        int
-	addrs    map[string]*address
-	idle     list.List // of *place, oldest first
+	mu      sync.Mutex
+	max     int
+	perAddr int
+	n       int
+	addrs   map[string]*address
+	idle    list.List // of *place, oldest first
 }
 
 type address struct {

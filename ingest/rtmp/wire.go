@@ -100,6 +100,9 @@ func (w *wire) Write(b []byte) (int, error) {
 // connection ends: closing earlier would reset the connection and lose the sentence.
 const discard = 8 << 20
 
+// goodbye is how long a connection may linger once the server shuts down.
+const goodbye = 300 * time.Millisecond
+
 // linger waits for the peer to close, within limits.
 func (w *wire) linger(ctx context.Context, d time.Duration) {
 	half, ok := w.Conn.(interface{ CloseWrite() error })
@@ -109,7 +112,7 @@ func (w *wire) linger(ctx context.Context, d time.Duration) {
 	if w.Conn.SetReadDeadline(time.Now().Add(d)) != nil {
 		return
 	}
-	defer context.AfterFunc(ctx, func() { _ = w.Conn.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = w.Conn.SetReadDeadline(time.Now().Add(goodbye)) })()
 	var b [4096]byte
 	for left := discard; left > 0; {
 		n, err := w.Conn.Read(b[:])
