@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/manifest"
 )
 
 // follower is what the seeder uses of the bus; *bus.Bus is one.
@@ -30,11 +31,11 @@ type Options struct {
 	// Tracer continues the traces that pieces carry; nil drops them.
 	Tracer trace.TracerProvider
 
-	// Window is how much media a playlist holds, and how long it stays after its
-	// stream has stopped. Default 30 s.
+	// Window is how long what was live stays after its stream has stopped, and a third
+	// of how far back the bus is read at the start. Default manifest.LiveWindow, 30 s.
 	Window time.Duration
-	// WindowBytes bounds the served bytes of one rendition; it shortens the window
-	// when 30 s need more. Default 128 MiB.
+	// WindowBytes bounds the served bytes of one rendition; when the live window needs
+	// more, it is shorter. Default manifest.MaxWindowBytes.
 	WindowBytes int64
 	// PendingBytes bounds the pieces of one rendition that wait for their entries;
 	// the oldest go first. Default 32 MiB.
@@ -52,7 +53,7 @@ type Options struct {
 
 const (
 	// targetDuration is the fixed TARGETDURATION of all playlists.
-	targetDuration = 4 * time.Second
+	targetDuration = manifest.TargetDuration * time.Second
 	// playlistHold is how long a playlist request waits for what it asks for:
 	// three target durations, RFC 8216bis section 6.2.5.2.
 	playlistHold = 3 * targetDuration
@@ -78,8 +79,8 @@ func (o Options) withDefaults() Options {
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider()
 	}
-	o.Window = cmp.Or(o.Window, 30*time.Second)
-	o.WindowBytes = cmp.Or(o.WindowBytes, 128<<20)
+	o.Window = cmp.Or(o.Window, event.Ticks(manifest.LiveWindow).Duration())
+	o.WindowBytes = cmp.Or(o.WindowBytes, manifest.MaxWindowBytes)
 	o.PendingBytes = cmp.Or(o.PendingBytes, 32<<20)
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
 	return o

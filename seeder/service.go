@@ -203,7 +203,7 @@ func (s *Service) follow(ctx context.Context, st *stream, check bool) {
 			var rctx context.Context
 			rctx, r.stop = context.WithCancel(ctx)
 			r.since = now
-			s.follows.Go(func() { s.supervise(rctx, r, now.Add(-2*s.opts.Window), check && st.state().Ended) })
+			s.follows.Go(func() { s.supervise(rctx, r, now.Add(-3*s.opts.Window), check && st.state().Ended) })
 		}
 		r.mu.Unlock()
 	}
@@ -239,7 +239,7 @@ func (s *Service) supervise(ctx context.Context, r *rendition, since time.Time, 
 			t.Stop()
 			return
 		}
-		since = time.Now().Add(-2 * s.opts.Window)
+		since = time.Now().Add(-3 * s.opts.Window)
 	}
 }
 

@@ -4,33 +4,40 @@ import (
 	"time"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/manifest"
 )
 
-// keepFrom returns the index from which items are kept: the start of a segment, with
-// span of media after it, and at least the current and the previous keyframe's segments
-// unless that needs more than twice span or more than maxBytes. Without any segment's
-// start it is -1. It depends on nothing but the entries, as the playlist within it does.
-func keepFrom(items []*item, span time.Duration, maxBytes int64) int {
-	start, keys := -1, 0
-	var media event.Ticks
+// keepFrom returns the index from which items are kept: a little before where the
+// playlist begins, for requests that still go by an older one. Should they have more
+// than maxBytes together, it is the earliest segment's start from which they have not,
+// and the playlist is shorter.
+func keepFrom(items []*item, maxBytes int64) int {
+	entries := make([]manifest.Entry, len(items))
+	for i, it := range items {
+		entries[i] = it.entry
+	}
+	listed := len(entries) - len(manifest.Window(entries))
+	start := len(entries)
+	var late event.Ticks
 	var size int64
-	for i := len(items) - 1; i >= 0; i-- {
-		e := &items[i].entry
-		media += e.Dur
+	for i := len(entries) - 1; i >= 0; i-- {
+		e := &entries[i]
 		size += e.Size
-		if !e.StartsSegment() {
-			continue
+		if i < listed {
+			late += e.Dur
 		}
-		if start >= 0 && size > maxBytes {
+		if start < len(entries) && size > maxBytes {
 			break
 		}
-		start = i
-		if e.Key {
-			keys++
+		if e.StartsSegment() {
+			start = i
+			if i <= listed && late.Duration() >= lateRequests {
+				break
+			}
 		}
-		if long := media.Duration(); long >= 2*span || long >= span && keys >= 2 {
-			break
-		}
+	}
+	if start == len(entries) {
+		return 0
 	}
 	return start
 }
@@ -38,20 +45,18 @@ func keepFrom(items []*item, span time.Duration, maxBytes int64) int {
 // joinStart returns the index from which a newcomer plays: the start of a segment that
 // a decoder can begin with, with at least span of media after it if there is as much.
 func joinStart(items []*item, span time.Duration) int {
-	start := -1
+	start, decodable := 0, false
 	var media event.Ticks
 	for i := len(items) - 1; i >= 0; i-- {
 		e := &items[i].entry
 		media += e.Dur
-		if !e.StartsSegment() {
+		if !e.StartsSegment() || decodable && !e.Key {
 			continue
 		}
-		if e.Key || start < 0 {
-			start = i
-		}
+		start, decodable = i, e.Key
 		if e.Key && media.Duration() >= span {
 			break
 		}
 	}
-	return max(start, 0)
+	return start
 }

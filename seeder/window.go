@@ -44,7 +44,7 @@ type window struct {
 	rendition event.Rendition
 	trust     opener
 	hasInit   func(event.Root) bool
-	span      time.Duration // of a playlist
+	span      time.Duration // how long it stays after the last piece
 	maxBytes  int64
 	note      notes
 
@@ -239,6 +239,8 @@ func (w *window) advance(now time.Time) (released []*item) {
 	}
 	if len(released) > 0 {
 		w.pieces.forget(w.edge())
+	}
+	if slices.ContainsFunc(released, func(it *item) bool { return it.entry.StartsSegment() }) {
 		w.trim()
 	}
 	return released
@@ -328,8 +330,8 @@ func (w *window) idle() bool {
 
 // trim lets go of what no playlist lists and no late request should want.
 func (w *window) trim() {
-	keep := keepFrom(w.shown, w.span+lateRequests, w.maxBytes)
-	if keep <= 0 {
+	keep := keepFrom(w.shown, w.maxBytes)
+	if keep == 0 {
 		return
 	}
 	w.floor = w.shown[keep-1].position()
