@@ -53,6 +53,18 @@ func KeyID(pub PublicKey) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// Fingerprint writes a key for people to compare: the first 16 bytes of its SHA-256 in
+// hexadecimal, in groups of four digits.
+func Fingerprint(pub PublicKey) string {
+	sum := sha256.Sum256(pub)
+	digits := hex.EncodeToString(sum[:16])
+	groups := make([]string, 0, len(digits)/4)
+	for i := 0; i < len(digits); i += 4 {
+		groups = append(groups, digits[i:i+4])
+	}
+	return strings.Join(groups, " ")
+}
+
 type wireEnvelope struct {
 	PayloadType string          `json:"payloadType"`
 	Payload     string          `json:"payload"`

@@ -9,8 +9,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxInteger is the largest integer that every JSON implementation holds exactly.
-const maxInteger = 1 << 53
+// maxInteger is the largest integer that no other number turns into where JSON numbers
+// are doubles.
+const maxInteger = 1<<53 - 1
 
 // maxDepth bounds nesting in fields that are only passed over.
 const maxDepth = 16
@@ -24,8 +25,8 @@ type field struct {
 }
 
 // decodeObject reads one JSON object so that everyone who accepts it reads the same
-// thing: valid UTF-8, no duplicate names at any depth, every number an integer of at
-// most 2^53 in size, names compared exactly. Members that are not in fields are passed
+// thing: valid UTF-8, no duplicate names at any depth, every number an integer below
+// 2^53 in size, names compared exactly. Members that are not in fields are passed
 // over.
 func decodeObject(b []byte, fields []field) error {
 	_, err := decodeMembers(b, fields)
@@ -42,21 +43,21 @@ func decodeSigned(b []byte, fields []field, crit *[]string) error {
 	if err != nil {
 		return err
 	}
-	if slices.Contains(seen, "crit") && len(*crit) == 0 {
+	if seen["crit"] && len(*crit) == 0 {
 		return fmt.Errorf("%w: an empty crit", ErrMalformed)
 	}
 	for i, name := range *crit {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
 			return fmt.Errorf("%w %q", ErrCritical, name)
 		}
-		if !slices.Contains(seen, name) || slices.Contains((*crit)[:i], name) {
+		if !seen[name] || slices.Contains((*crit)[:i], name) {
 			return fmt.Errorf("%w: crit names %q, which is absent or named twice", ErrMalformed, name)
 		}
 	}
 	return nil
 }
 
-func decodeMembers(b []byte, fields []field) (seen []string, err error) {
+func decodeMembers(b []byte, fields []field) (seen map[string]bool, err error) {
 	if !utf8.Valid(b) {
 		return nil, fmt.Errorf("%w: not UTF-8", ErrMalformed)
 	}
@@ -65,20 +66,16 @@ func decodeMembers(b []byte, fields []field) (seen []string, err error) {
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return nil, fmt.Errorf("%w: not a JSON object", ErrMalformed)
 	}
-	seen = make([]string, 0, len(fields)+2)
+	seen = make(map[string]bool, len(fields))
 	for dec.More() {
 		t, err := dec.Token()
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 		name := t.(string) // the decoder allows nothing else here
-		if slices.Contains(seen, name) {
-			return nil, fmt.Errorf("%w: %q stands twice", ErrMalformed, name)
+		if err := note(seen, name); err != nil {
+			return nil, err
 		}
-		if len(seen) == 64 {
-			return nil, fmt.Errorf("%w: more than 64 members", ErrMalformed)
-		}
-		seen = append(seen, name)
 		if err := decodeMember(dec, name, fields); err != nil {
 			return nil, err
 		}
@@ -90,11 +87,24 @@ func decodeMembers(b []byte, fields []field) (seen []string, err error) {
 		return nil, fmt.Errorf("%w: something follows the object", ErrMalformed)
 	}
 	for _, f := range fields {
-		if f.required && !slices.Contains(seen, f.name) {
+		if f.required && !seen[f.name] {
 			return nil, fmt.Errorf("%w: %q is missing", ErrMalformed, f.name)
 		}
 	}
 	return seen, nil
+}
+
+// note records a member's name within its object. __proto__ is refused because parsers
+// in JavaScript give it a meaning.
+func note(seen map[string]bool, name string) error {
+	if seen[name] {
+		return fmt.Errorf("%w: %q stands twice", ErrMalformed, name)
+	}
+	if name == "__proto__" {
+		return fmt.Errorf("%w: a member named %q", ErrMalformed, name)
+	}
+	seen[name] = true
+	return nil
 }
 
 func decodeMember(dec *json.Decoder, name string, fields []field) error {
@@ -124,7 +134,7 @@ func checkValue(raw json.RawMessage) error {
 	case '{', '[':
 		dec := json.NewDecoder(bytes.NewReader(raw))
 		dec.UseNumber()
-		return checkNested(dec, 0)
+		return checkNested(dec, 1)
 	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
 		return checkNumber(string(raw))
 	}
@@ -150,10 +160,9 @@ func checkNested(dec *json.Decoder, depth int) error {
 				if err != nil {
 					return fmt.Errorf("%w: %w", ErrMalformed, err)
 				}
-				if seen[name.(string)] {
-					return fmt.Errorf("%w: %q stands twice", ErrMalformed, name)
+				if err := note(seen, name.(string)); err != nil {
+					return err
 				}
-				seen[name.(string)] = true
 			}
 			if err := checkNested(dec, depth+1); err != nil {
 				return err
@@ -169,7 +178,7 @@ func checkNested(dec *json.Decoder, depth int) error {
 func checkNumber(s string) error {
 	v, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || v > maxInteger || v < -maxInteger {
-		return fmt.Errorf("%w: %s is not an integer of at most 2^53", ErrMalformed, s)
+		return fmt.Errorf("%w: %s is not an integer below 2^53", ErrMalformed, s)
 	}
 	return nil
 }
