@@ -86,7 +86,7 @@ func checkForeign(path string) error {
 		return unwritable(path, err)
 	}
 	for _, e := range entries {
-		if n := e.Name(); n != lockFile && n != runDir && n != "lost+found" && !strings.HasPrefix(n, ".") {
+		if n := e.Name(); n != lockFile && n != runDir && n != "lost+found" && !strings.HasPrefix(n, ".") && !strings.HasSuffix(n, ".log") {
 			return fmt.Errorf("data directory %s holds other things (%s) and no %s file: choose an empty or a new directory with --data", path, n, formatFile)
 		}
 	}
@@ -96,7 +96,6 @@ func checkForeign(path string) error {
 // bringTo reads FORMAT and runs the upgrades up to format, writing FORMAT after each.
 func (d *Dir) bringTo(format int, ups upgrades) error {
 	file := d.Path(formatFile)
-	have := format
 	raw, err := os.ReadFile(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -104,7 +103,7 @@ func (d *Dir) bringTo(format int, ups upgrades) error {
 	case err != nil:
 		return unwritable(d.path, err)
 	}
-	have, err = strconv.Atoi(strings.TrimSpace(string(raw)))
+	have, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil || have < 1 {
 		return fmt.Errorf("file %s says %q, not a format number: restore it, or choose another directory with --data", file, shorten(string(raw)))
 	}

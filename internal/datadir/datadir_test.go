@@ -181,7 +181,7 @@ func TestAKilledInstanceIsNotTakenForARunningOne(t *testing.T) {
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	cmd.Wait() //nolint:errcheck // it was killed
+	cmd.Wait() // an error: it was killed
 	if _, err := Find(path); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("after kill -9: %v", err)
 	}

@@ -45,7 +45,7 @@ func Supervise(ctx context.Context, log *slog.Logger, name string, r Restart, ta
 		begun := time.Now()
 		err := task(ctx)
 		if err == nil || ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // the task failed because it was told to stop
 		}
 		if time.Since(begun) >= r.Healthy {
 			failures = 1

@@ -1,0 +1,140 @@
+// Starts `shoal up`, publishes a demonstration stream to it with ffmpeg, and says where
+// to publish, where to watch and where the data lies. Ctrl-C stops all of it.
+//
+//	node scripts/demo.mjs [DATA]
+//
+// DEMO=0 leaves the demonstration out, so that the stream is free for your own encoder.
+// What SHOAL_* variables and shoal.yaml say applies as to any start of shoal.
+import { execFile, spawn } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
+
+const shoal = resolve(import.meta.dirname, "../bin/shoal");
+const data = resolve(process.argv[2] ?? "./data");
+const stream = "live";
+const readyWithin = 30_000; // ms from start to all services up
+const liveWithin = 15_000; // ms from ffmpeg's start to the stream being live
+const stopWithin = 2_700; // ms after which what still runs is killed
+
+/** Children by name, so that each is ended by its own process id. */
+const children = new Map();
+let stopping = false;
+
+/** Starts a program that outlives neither us nor a Ctrl-C that we have not handled. */
+function start(name, program, args, logFile) {
+  const log = openSync(logFile, "w", 0o600);
+  // In a session of its own, so that a terminal's Ctrl-C reaches it once, through us;
+  // should we be killed, the kernel tells it.
+  const child = spawn("setpriv", ["--pdeathsig", "TERM", program, ...args], {
+    detached: true,
+    stdio: ["ignore", log, log],
+  });
+  closeSync(log);
+  children.set(name, child);
+  child.ended = new Promise((done) => {
+    child.once("error", (error) => done({ error }));
+    child.once("exit", (code, signal) => done({ code, signal }));
+  }).then((how) => {
+    children.delete(name);
+    return how;
+  });
+  return child;
+}
+
+async function stop(code) {
+  if (stopping) return;
+  stopping = true;
+  const kill = setTimeout(() => {
+    for (const child of children.values()) child.kill("SIGKILL");
+  }, stopWithin);
+  // The publisher first: its end is then a clean one.
+  for (const name of ["ffmpeg", "shoal"]) {
+    const child = children.get(name);
+    if (!child) continue;
+    child.kill("SIGTERM");
+    await child.ended;
+  }
+  clearTimeout(kill);
+  process.exit(code);
+}
+
+function fail(message, logFile) {
+  console.error(message);
+  if (logFile) console.error(readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-8).join("\n"));
+  return stop(1);
+}
+
+/** Calls probe until it returns something, or ms are over. */
+async function until(ms, probe) {
+  for (const end = Date.now() + ms; Date.now() < end && !stopping; await pause(50)) {
+    const found = await probe().catch(() => undefined);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+const readJSON = async (path) => JSON.parse(readFileSync(path, "utf8"));
+
+async function links() {
+  const run = (...args) => promisify(execFile)(shoal, [...args, "--data", data, "--json"]);
+  const list = JSON.parse((await run("stream", "list")).stdout);
+  return list.find((s) => s.name === stream) ?? JSON.parse((await run("stream", "add", stream)).stdout);
+}
+
+/** A moving picture with the wall clock in it, to the millisecond, and a tone. */
+function ffmpegArgs(url) {
+  const zone = -new Date().getTimezoneOffset() * 60; // seconds east of UTC
+  const font = "/usr/share/fonts/truetype/dejavu/DejaVuSansMono-Bold.ttf";
+  const picture = [
+    "testsrc2=size=1280x720:rate=30",
+    "settb=1/1000",
+    // The time stamp becomes the time of day, is drawn, and becomes a frame count again.
+    `setpts=mod(RTCTIME/1000000+${zone}\\,86400)/TB`,
+    `drawtext=fontfile=${font}:fontsize=96:fontcolor=white:box=1:boxborderw=24:boxcolor=black:x=(w-tw)/2:y=(h-th)/2:text=%{pts\\\\:hms}`,
+    "settb=1/30",
+    "setpts=N",
+  ].join(",");
+  return [
+    "-hide_banner", "-loglevel", "warning", "-nostdin",
+    "-re", "-f", "lavfi", "-i", picture,
+    "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:beep_factor=2",
+    "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
+    "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k",
+    "-c:a", "aac", "-b:a", "96k", "-ac", "2",
+    "-flush_packets", "1", "-f", "flv", url,
+  ];
+}
+
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop(0));
+
+mkdirSync(data, { recursive: true, mode: 0o700 });
+const upLog = resolve(data, "up.log");
+const up = start("shoal", shoal, ["up", "--data", data], upLog);
+up.ended.then(({ error, code }) => {
+  if (!stopping) fail(error ? `shoal could not be started: ${error.message}` : `shoal stopped (exit ${code}):`, error ? undefined : upLog);
+});
+
+const running = await until(readyWithin, async () => {
+  const r = await readJSON(resolve(data, "run/addresses.json"));
+  return r.pid === up.pid && r;
+});
+if (!running && !stopping) await fail("shoal did not become ready:", upLog);
+const where = await links();
+
+if (process.env.DEMO !== "0" && !stopping) {
+  const demoLog = resolve(data, "demo.log");
+  const ffmpeg = start("ffmpeg", "ffmpeg", ffmpegArgs(where.rtmp_url), demoLog);
+  ffmpeg.ended.then(() => stopping || fail("the demonstration stopped; ffmpeg's last words:", demoLog));
+  const live = await until(liveWithin, async () => {
+    const streams = await (await fetch(`${running.http}/api/v1/streams`)).json();
+    return streams.some((s) => s.name === stream && s.live);
+  });
+  if (!live && !stopping) await fail("the demonstration did not go live:", demoLog);
+}
+if (!stopping) {
+  console.log(`Publish: ${where.rtmp_url}`);
+  console.log(`Watch: ${where.watch_url}`);
+  console.log(`Data: ${data}`);
+}
