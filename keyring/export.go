@@ -1,6 +1,7 @@
 package keyring
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,6 +97,9 @@ func (s *Store) Import(r io.Reader, passphrase string) ([]event.StreamName, erro
 	var add []exportedStream
 	for _, e := range doc.Streams {
 		theirs, err := e.Record.open()
+		if err == nil && e.Next != nil && len(e.Next) != ed25519.SeedSize {
+			err = ErrNotAnExport
+		}
 		if err != nil {
 			return nil, fmt.Errorf("import keys: %w", err)
 		}

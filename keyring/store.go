@@ -113,6 +113,10 @@ func (s *Store) Add(name event.StreamName, o Options) (Stream, error) {
 
 // create puts a whole stream in place with one rename.
 func (s *Store) create(r record, next []byte, serial uint64) error {
+	stream, err := r.open()
+	if err != nil {
+		return err
+	}
 	if _, err := os.Lstat(s.path(r.Name)); !errors.Is(err, fs.ErrNotExist) {
 		if err == nil {
 			err = ErrExists
@@ -138,7 +142,7 @@ func (s *Store) create(r record, next []byte, serial uint64) error {
 	if err := os.Rename(tmp, s.path(r.Name)); err != nil {
 		return err
 	}
-	return syncDir(s.dir)
+	return s.forgetRemoved(stream.ID) // it is back
 }
 
 // Get returns the stream of the given name, or ErrNotFound.
@@ -266,7 +270,7 @@ func (s *Store) forgetRemoved(id event.StreamID) error {
 	if err := os.Remove(s.tombstone(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget removed stream: %w", err)
 	}
-	return nil
+	return syncDir(s.dir)
 }
 
 func (s *Store) path(name event.StreamName) string { return filepath.Join(s.dir, string(name)) }
