@@ -40,9 +40,10 @@ type Bus struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // follows and writers
 
-	mu          sync.Mutex
-	closed      bool
-	reconnected chan struct{} // closed and replaced at every reconnect
+	mu     sync.Mutex
+	closed bool
+	life   context.Context // of the present connection: ends when the next one is made
+	die    context.CancelFunc
 }
 
 const (
@@ -58,11 +59,12 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	if !consumerName.MatchString(opts.Name) {
 		return nil, fmt.Errorf("%q cannot name a bus client: use a-z, 0-9 and -", opts.Name)
 	}
-	b := &Bus{server: opts.Server, name: opts.Name, log: opts.Log, reconnected: make(chan struct{})}
+	b := &Bus{server: opts.Server, name: opts.Name, log: opts.Log}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	b.ctx, b.cancel = context.WithCancelCause(context.Background())
+	b.life, b.die = context.WithCancel(context.Background())
 
 	timeout := callTimeout
 	if d, ok := ctx.Deadline(); ok {
@@ -74,6 +76,9 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
+		// Nothing is kept for a connection that is away: it would leave before what
+		// was lost with the old one, and what was lost is sent again (append, resend).
+		nats.ReconnectBufSize(-1),
 		nats.IgnoreAuthErrorAbort(), // a server being set up again may refuse us for a while
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
@@ -164,8 +169,8 @@ func (b *Bus) onDisconnect(_ *nats.Conn, err error) {
 
 func (b *Bus) onReconnect(*nats.Conn) {
 	b.mu.Lock()
-	close(b.reconnected)
-	b.reconnected = make(chan struct{})
+	b.die()
+	b.life, b.die = context.WithCancel(context.Background())
 	b.mu.Unlock()
 	b.log.Info("connected to the bus again")
 }
@@ -176,12 +181,16 @@ func (b *Bus) onError(_ *nats.Conn, _ *nats.Subscription, err error) {
 	}
 }
 
-// nextReconnect is closed when the connection is made again after now.
-func (b *Bus) nextReconnect() <-chan struct{} {
+// connection ends when the connection is made again after now: what was asked before
+// may never be answered.
+func (b *Bus) connection() context.Context {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.reconnected
+	return b.life
 }
+
+// reconnects counts how often the connection was made again.
+func (b *Bus) reconnects() uint64 { return b.nc.Stats().Reconnects }
 
 // begin counts a piece of work that Close waits for, and returns a ctx that ends
 // with the bus.

@@ -55,8 +55,8 @@ func (f *follower) run(ctx context.Context) error {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
-		before, again := f.last, f.b.nextReconnect()
-		err := f.session(ctx, again)
+		before, connection := f.last, f.b.connection()
+		err := f.session(ctx, connection)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -72,27 +72,19 @@ func (f *follower) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-again: // the connection is back: at once
+		case <-connection.Done(): // the connection is back: at once
 			pause.Reset()
 		case <-time.After(pause.NextBackOff()):
 		}
 	}
 }
 
-// session reads through one consumer until it breaks; again ends it, because a
-// reconnect may have found another server, or the same one having lost its memory.
-func (f *follower) session(ctx context.Context, again <-chan struct{}) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+// session reads through one consumer until it breaks, or the connection is made
+// again: that may have found another server, or the same one with no memory of us.
+func (f *follower) session(ctx, connection context.Context) error {
 	reading, stop := context.WithCancel(ctx)
 	defer stop()
-	go func() {
-		select {
-		case <-again:
-			stop()
-		case <-reading.Done():
-		}
-	}()
+	defer context.AfterFunc(connection, stop)()
 
 	config, replayUpTo, err := f.place(reading)
 	if err != nil {

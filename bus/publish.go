@@ -72,18 +72,16 @@ func (b *Bus) append(ctx context.Context, m *nats.Msg, expectLast uint64, messag
 		opts = append(opts, jetstream.WithExpectLastSequencePerSubject(expectLast))
 	}
 	seq, err := backoff.RetryWithData(func() (uint64, error) {
-		try, cancel := context.WithTimeout(ctx, callTimeout/3)
-		defer cancel()
-		ack, err := b.js.PublishMsg(try, m, opts...)
+		seq, err := b.publish(ctx, m, opts...)
 		switch {
 		case err == nil:
-			return ack.Sequence, nil
+			return seq, nil
 		case unanswered(err) && ctx.Err() == nil:
 			return 0, err
 		case errors.Is(explain(err), ErrConflict):
 			// The server compares sequences before message ids: the rival may be
 			// ourselves, with an earlier attempt whose answer was lost.
-			if seq, ours := b.stored(try, m.Subject, messageID); ours {
+			if seq, ours := b.stored(ctx, m.Subject, messageID); ours {
 				return seq, nil
 			}
 			return 0, backoff.Permanent(err)
@@ -95,6 +93,23 @@ func (b *Bus) append(ctx context.Context, m *nats.Msg, expectLast uint64, messag
 		return 0, ErrClosed
 	}
 	return seq, explain(err)
+}
+
+// publish publishes m once and waits for its acknowledgement, as long as there is
+// hope: a connection made again brings no answer to what the one before was asked.
+func (b *Bus) publish(ctx context.Context, m *nats.Msg, opts ...jetstream.PublishOpt) (uint64, error) {
+	try, cancel := context.WithTimeout(ctx, callTimeout/3)
+	defer cancel()
+	connection := b.connection()
+	defer context.AfterFunc(connection, cancel)()
+	ack, err := b.js.PublishMsg(try, m, opts...)
+	switch {
+	case err == nil:
+		return ack.Sequence, nil
+	case ctx.Err() == nil && connection.Err() != nil:
+		return 0, nats.ErrDisconnected
+	}
+	return 0, err
 }
 
 // stored reports whether the subject's last message is the one named messageID.

@@ -55,6 +55,10 @@ func (b *Bus) LastEntries(ctx context.Context, id event.StreamID, r event.Rendit
 			}); err != nil {
 				return err
 			}
+			if len(payloads) == 0 {
+				lastSeq = 0 // it went of age just now, and nothing is younger
+				return nil
+			}
 			if len(payloads) >= n || from == 1 {
 				payloads = payloads[max(0, len(payloads)-n):]
 				return nil
@@ -99,8 +103,11 @@ func (b *Bus) lastOf(ctx context.Context, stream, subject string) (uint64, error
 	return m.Sequence, nil
 }
 
-// readRange calls fn for the subject's messages from sequence from to last, which
-// must be there.
+// readBatch is how many messages a read asks for at once: of the largest facts, a few
+// hundred kB each, well under what the server lets wait.
+const readBatch = 64
+
+// readRange calls fn for the subject's messages from sequence from to last.
 func (b *Bus) readRange(ctx context.Context, stream, subject string, from, last uint64, fn func(seq uint64, data []byte) error) error {
 	c := consumerConfig(subject)
 	c.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
@@ -110,29 +117,41 @@ func (b *Bus) readRange(ctx context.Context, stream, subject string, from, last 
 		return err
 	}
 	defer b.deleteConsumer(stream, cons.CachedInfo().Name)
-	iter, err := cons.Messages(jetstream.PullMaxBytes(pullBytes), jetstream.PullHeartbeat(pullHeartbeat),
-		jetstream.PullExpiry(pullExpiry), jetstream.WithMessagesErrOnMissingHeartbeat(true))
-	if err != nil {
-		return err
-	}
-	defer iter.Stop()
-	for next := uint64(1); ; next++ {
-		m, err := iter.Next(jetstream.NextContext(ctx))
+	next := uint64(1)
+	for {
+		batch, err := cons.FetchNoWait(readBatch)
 		if err != nil {
 			return err
 		}
-		meta, err := m.Metadata()
-		if err != nil {
+		empty := true
+		for m := range batch.Messages() {
+			empty = false
+			meta, err := m.Metadata()
+			if err != nil {
+				return err
+			}
+			if meta.Sequence.Consumer != next {
+				return fmt.Errorf("message %d of the consumer came instead of %d", meta.Sequence.Consumer, next)
+			}
+			next++
+			if meta.Sequence.Stream > last {
+				return nil
+			}
+			if err := fn(meta.Sequence.Stream, m.Data()); err != nil {
+				return err
+			}
+			if meta.Sequence.Stream == last {
+				return nil
+			}
+		}
+		if err := batch.Error(); err != nil {
 			return err
 		}
-		if meta.Sequence.Consumer != next {
-			return fmt.Errorf("message %d of the consumer came instead of %d", meta.Sequence.Consumer, next)
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
 		}
-		if err := fn(meta.Sequence.Stream, m.Data()); err != nil {
-			return err
-		}
-		if meta.Sequence.Stream >= last {
-			return nil
+		if empty {
+			return nil // the last of them went of age meanwhile
 		}
 	}
 }

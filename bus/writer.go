@@ -115,8 +115,9 @@ func (w *PieceWriter) Close(ctx context.Context) error {
 
 // sent is a piece on its way: ack tells what became of it.
 type sent struct {
-	msg *nats.Msg
-	ack jetstream.PubAckFuture
+	msg  *nats.Msg
+	ack  jetstream.PubAckFuture
+	conn uint64 // how many times the connection had been made again when it left
 }
 
 // run owns the window. It looks at its oldest piece only: acknowledgements come in
@@ -141,12 +142,18 @@ func (w *PieceWriter) run(ctx context.Context) error {
 				in = nil
 				continue
 			}
-			var s sent
-			if s, err = w.send(m); err == nil {
-				window = append(window, s)
+			s := sent{msg: m, conn: w.b.reconnects()}
+			if len(window) > 0 && window[0].conn != s.conn {
+				// What is in the window may have been lost; this one must not
+				// overtake it.
+				err = nats.ErrDisconnected
+			} else {
+				s.ack, err = w.send(m)
+			}
+			window = append(window, s)
+			if err == nil {
 				continue
 			}
-			window = append(window, sent{msg: m})
 		case <-ok:
 			window = window[1:]
 			continue
@@ -164,12 +171,11 @@ func (w *PieceWriter) run(ctx context.Context) error {
 	return nil
 }
 
-func (w *PieceWriter) send(m *nats.Msg) (sent, error) {
+func (w *PieceWriter) send(m *nats.Msg) (jetstream.PubAckFuture, error) {
 	if err := w.b.disk.room(false); err != nil {
-		return sent{}, err
+		return nil, err
 	}
-	ack, err := w.b.js.PublishMsgAsync(m)
-	return sent{m, ack}, err
+	return w.b.js.PublishMsgAsync(m)
 }
 
 // resend gets a window across a lost connection. What the server has already, it
@@ -183,9 +189,7 @@ func (w *PieceWriter) resend(ctx context.Context, window []sent, first error) ([
 		if err := w.b.disk.room(false); err != nil {
 			return window, err
 		}
-		try, cancel := withTimeout(ctx)
-		_, err := w.b.js.PublishMsg(try, window[0].msg)
-		cancel()
+		_, err := w.b.publish(ctx, window[0].msg)
 		switch {
 		case err == nil:
 			window = window[1:]
