@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"slices"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -14,8 +15,8 @@ const (
 	seekBehind = 4 * time.Second
 	// minLead is added to the lateness that was seen, for the fetch of a piece.
 	minLead = 20 * time.Millisecond
-	// latenessKept is how many pieces the lateness is judged by: 10 s of them or more.
-	latenessKept = 64
+	// latenessKept is how many pieces the lateness is judged by: about 10 s of them.
+	latenessKept = 50
 )
 
 // Chunk is what the playhead needs to know of a piece.
@@ -32,9 +33,10 @@ func (c Chunk) end() event.Ticks { return c.PTS + c.Dur }
 // Playhead consumes media in real time as a player would, without a picture. It is
 // pure: time comes in as the server's, with every call, and never goes back.
 //
-// It starts a little behind the newest piece: as far as the latest of the recent pieces
-// came after its place in the stream (the arrival jitter, known from the times they
-// were signed), plus 20 ms. After that it plays at rate 1. Where media is missing from
+// It starts a little behind the newest piece: so far that nine of ten recent pieces came
+// in time for it (the arrival jitter, known from the times they were signed), plus 20 ms.
+// The tenth shall not hold a whole session back; if such pieces go on, they hold the
+// playhead, which is behind them from then on. After that it plays at rate 1. Where media is missing from
 // the stream it jumps on at once; where media is late it is held, and so falls behind
 // by what it was held; 4 s behind, it seeks to the newest piece.
 type Playhead struct {
@@ -83,11 +85,9 @@ func (p *Playhead) Add(now time.Time, c Chunk) {
 
 // live returns the place in the newest chunk's epoch that is safe to play at now.
 func (p *Playhead) live(now time.Time) event.Ticks {
-	worst := p.late[0]
-	for _, l := range p.late {
-		worst = max(worst, l)
-	}
-	return event.TicksOf(now.Sub(time.Unix(0, 0)) - worst - minLead)
+	late := slices.Sorted(slices.Values(p.late))
+	most := late[(len(late)-1)*9/10]
+	return event.TicksOf(now.Sub(time.Unix(0, 0)) - most - minLead)
 }
 
 // start begins to play once the place that is safe to play at is here.
