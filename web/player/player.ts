@@ -274,6 +274,12 @@ export class Player extends EventTarget {
       while (!signal.aborted) {
         await this.rest(500, signal);
         if (failure) throw failure;
+        if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
+          // A machine that slept: its monotonic clock may have stood still.
+          asked = performance.now();
+          this.clock = null;
+          await this.setClock(signal);
+        }
         const quiet = this.clock!.now() - (source.newest()?.entry.issued ?? 0) > quietMs;
         if (!(check || quiet) || performance.now() - asked < 400) continue;
         check = false;

@@ -15,6 +15,9 @@ export interface Findings {
   freshMs: number;
 }
 
+/** How far the clocks of a server and a sender may be apart. */
+const skewMs = 5_000;
+
 export type Fault =
   | { kind: "wrong-id"; wanted: string; got: string }
   | { kind: "key-changed"; before: string; now: string }
@@ -32,6 +35,13 @@ export interface Verdict {
 
 export function judge(f: Findings): Verdict {
   if (f.fault) return { state: "broken", ...explain(f.fault) };
+  if (f.ageMs !== null && f.ageMs < -skewMs) {
+    return {
+      state: "stale",
+      means: "Signed by the creator, but dated in the future by this server's clock.",
+      advice: "The clock of this server or of the sender is wrong; until it is right, nobody can say how fresh the pictures are.",
+    };
+  }
   if (f.ageMs !== null && f.ageMs > f.freshMs) {
     return {
       state: "stale",

@@ -1,0 +1,92 @@
+// Play, sound, volume, full screen: by button and by key.
+import type { Player, Stats } from "../player/player.ts";
+import { el, icon, write } from "./dom.ts";
+
+const idleMs = 3_000;
+
+/** Wires the controls up and returns what redraws them. */
+export function controls(video: HTMLVideoElement, player: () => Player): (s: Stats) => void {
+  const stage = el("stage");
+  const volume = el<HTMLInputElement>("volume");
+
+  const togglePlay = () => {
+    if (!video.paused) return video.pause();
+    player().toLive();
+    void video.play().catch(() => undefined);
+  };
+  const setMuted = (muted: boolean) => {
+    video.muted = muted;
+    if (!muted && video.volume === 0) video.volume = 0.5;
+  };
+  const setVolume = (v: number) => {
+    video.volume = Math.min(1, Math.max(0, v));
+    video.muted = video.volume === 0;
+  };
+  const toggleFull = () => {
+    if (document.fullscreenElement) void document.exitFullscreen();
+    else void stage.requestFullscreen?.().catch(() => undefined);
+  };
+
+  el("play").addEventListener("click", togglePlay);
+  el("mute").addEventListener("click", () => setMuted(!video.muted));
+  el("unmute").addEventListener("click", () => {
+    setMuted(false);
+    el("mute").focus();
+  });
+  el("tolive").addEventListener("click", () => {
+    player().toLive();
+    void video.play().catch(() => undefined);
+  });
+  el("full").addEventListener("click", toggleFull);
+  el("full").hidden = !document.fullscreenEnabled;
+  volume.addEventListener("input", () => setVolume(volume.valueAsNumber / 100));
+
+  document.addEventListener("keydown", (e) => {
+    const on = e.target instanceof Element ? e.target : document.body;
+    if (e.ctrlKey || e.metaKey || e.altKey || on.closest("input")) return;
+    if (e.key === " " && on.closest("button, summary, a")) return; // their own key
+    const act = {
+      " ": togglePlay,
+      k: togglePlay,
+      m: () => setMuted(!video.muted),
+      f: toggleFull,
+      ArrowUp: () => setVolume((video.muted ? 0 : video.volume) + 0.1),
+      ArrowDown: () => setVolume((video.muted ? 0 : video.volume) - 0.1),
+    }[e.key.length === 1 ? e.key.toLowerCase() : e.key];
+    if (!act || video.readyState === 0) return;
+    e.preventDefault();
+    act();
+  });
+
+  let idle = 0;
+  const wake = () => {
+    stage.classList.remove("idle");
+    clearTimeout(idle);
+    idle = window.setTimeout(() => stage.classList.add("idle"), idleMs);
+  };
+  for (const name of ["pointermove", "pointerdown", "keydown", "focusin"]) stage.addEventListener(name, wake);
+  document.addEventListener("fullscreenchange", wake);
+
+  const draw = (s: Stats) => {
+    const can = s.state === "playing" || s.state === "paused";
+    const late = s.delayMs !== null && s.targetMs !== null && s.delayMs > s.targetMs + 1_500;
+    label("play", video.paused ? "Play" : "Pause", video.paused ? "play" : "pause");
+    label("mute", video.muted ? "Turn sound on" : "Turn sound off", video.muted ? "muted" : "loud");
+    label("full", document.fullscreenElement ? "Leave full screen" : "Full screen", document.fullscreenElement ? "small" : "full");
+    for (const id of ["play", "tolive"]) el<HTMLButtonElement>(id).disabled = !can;
+    el("unmute").hidden = !(s.state === "playing" && video.muted && video.volume === 1);
+    el("tolive").classList.toggle("late", late || video.paused);
+    const shown = String(Math.round(video.muted ? 0 : video.volume * 100));
+    if (volume.value !== shown) volume.value = shown;
+    write(el("delay"), can && s.delayMs !== null && !video.paused ? `${Math.max(0, s.delayMs / 1000).toFixed(1)} s behind` : "");
+  };
+  for (const name of ["volumechange", "play", "pause"]) video.addEventListener(name, () => draw(player().stats()));
+  document.addEventListener("fullscreenchange", () => draw(player().stats()));
+  return draw;
+}
+
+function label(id: string, text: string, symbol: string): void {
+  const button = el(id);
+  if (button.getAttribute("aria-label") !== text) button.setAttribute("aria-label", text);
+  icon(button, symbol);
+}
