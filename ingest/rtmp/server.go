@@ -77,25 +77,26 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		pause = 0
-		wg.Go(func() { s.serve(ctx, c) })
+		// Places are taken here, so that age is the order of arrival.
+		w := &wire{Conn: c, writeTimeout: s.limits.Write, idle: s.limits.Idle}
+		place, err := s.table.enter(w)
+		if err != nil {
+			s.metrics.Ended.WithLabelValues(CauseFull).Inc()
+			s.log.Warn("turned an RTMP connection away", "remote", c.RemoteAddr().String(), "error", err)
+			_ = c.Close()
+			continue
+		}
+		wg.Go(func() { s.serve(ctx, w, place) })
 	}
 }
 
-// serve admits and runs one connection, and closes it.
-func (s *Server) serve(ctx context.Context, nc net.Conn) {
-	defer nc.Close()
-	w := &wire{Conn: nc, writeTimeout: s.limits.Write, idle: s.limits.Idle}
-	place, err := s.table.enter(w)
-	if err != nil {
-		s.metrics.Ended.WithLabelValues(CauseFull).Inc()
-		s.log.Warn("turned an RTMP connection away", "remote", nc.RemoteAddr().String(), "error", err)
-		return
-	}
-	defer s.table.leave(place)
+// serve runs one connection that has a place, and closes it.
+func (s *Server) serve(ctx context.Context, w *wire, p *place) {
+	defer w.Close()
+	defer s.table.leave(p)
 	s.metrics.Connections.Inc()
 	defer s.metrics.Connections.Dec()
 	defer context.AfterFunc(ctx, func() { w.end(errShutdown) })()
-
-	c := &conn{server: s, wire: w, place: place}
+	c := &conn{server: s, wire: w, place: p}
 	c.run(ctx)
 }

@@ -42,7 +42,9 @@ type Client struct {
 	out     *chunk.Writer
 	buf     []byte
 
-	done   chan struct{} // closed when nothing more is read
+	listening bool          // set once, by Publish
+	done      chan struct{} // closed when nothing more is read
+
 	mu     sync.Mutex
 	status error // first *StatusError the server sent, or why reading ended
 	acked  uint32
@@ -166,6 +168,7 @@ func (c *Client) Publish(name string) error {
 	if err := c.conn.SetDeadline(time.Time{}); err != nil {
 		return err
 	}
+	c.listening = true
 	go c.listen()
 	return nil
 }
@@ -328,7 +331,7 @@ func (c *Client) Push(codec media.Codec, u media.AccessUnit) error {
 	return c.Send(id, m)
 }
 
-// Close ends the publish properly and waits for the server to close or to answer.
+// Close ends the publish properly and waits for the server to have read all of it.
 func (c *Client) Close() error {
 	err := errors.Join(
 		c.Command(0, "FCUnpublish", 4.0, nil, ""),
@@ -337,12 +340,33 @@ func (c *Client) Close() error {
 	return errors.Join(err, c.Abandon())
 }
 
-// Abandon closes the connection as a crash would.
+// Abandon closes the connection without ending the publish, after the server has
+// read all that was sent.
 func (c *Client) Abandon() error {
-	if t, ok := c.conn.(*net.TCPConn); ok {
-		_ = t.CloseWrite() // what was sent arrives; an unread answer would reset it
+	if half, ok := c.conn.(interface{ CloseWrite() error }); ok && c.listening && half.CloseWrite() == nil {
+		// Closing with answers unread would reset the connection, and what the server
+		// has not read yet would be lost.
+		select {
+		case <-c.done:
+		case <-time.After(c.options.Timeout):
+		}
 	}
 	err := c.conn.Close()
+	if c.listening {
+		<-c.done
+	}
+	return err
+}
+
+// Reset breaks the connection as a machine that loses power would, or a network.
+func (c *Client) Reset() error {
+	if t, ok := c.conn.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	err := c.conn.Close()
+	if c.listening {
+		<-c.done
+	}
 	return err
 }
 
