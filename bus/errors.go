@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -68,7 +69,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", ErrCredentials, err)
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return fmt.Errorf("%w (%w)", ErrClosed, err)
-	case unanswered(err), errors.Is(err, nats.ErrNoServers):
+	case unanswered(err), errors.Is(err, nats.ErrNoServers), errors.As(err, new(net.Error)):
 		return fmt.Errorf("%w (%w)", ErrUnreachable, err)
 	}
 	return err
