@@ -89,11 +89,7 @@ func (p *session) Push(u media.AccessUnit) error {
 	if err := context.Cause(p.ctx); err != nil {
 		return err
 	}
-	chunks, err := p.chunker.Push(u)
-	if err != nil {
-		return fmt.Errorf("cut pieces: %w", err)
-	}
-	return p.publish(chunks)
+	return p.publish(p.chunker.Push(u))
 }
 
 func (p *session) publish(chunks []fmp4.Chunk) error {

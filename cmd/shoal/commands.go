@@ -1,0 +1,71 @@
+package main
+
+import "time"
+
+// commands is the whole command line. Defaults stand here and nowhere else.
+type commands struct {
+	Common
+
+	Up       upCmd       `cmd:"" help:"Run every service in one process."`
+	Ingest   ingestCmd   `cmd:"" help:"Run only the ingest: RTMP in, pieces out."`
+	Packager packagerCmd `cmd:"" help:"Run only the packager: pieces in, signed entries out."`
+	Seeder   seederCmd   `cmd:"" help:"Run only the seeder: the HTTP origin and the pages."`
+	Keyring  keyringCmd  `cmd:"" help:"Run only the keyring: the creator's keys, which sign session records."`
+
+	Stream  streamCmd  `cmd:"" help:"Add, list and remove streams."`
+	Keys    keysCmd    `cmd:"" help:"Show, export and import the creator's keys."`
+	Watch   watchCmd   `cmd:"" help:"Watch a stream natively, verifying every piece."`
+	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and lacks, and what to do."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// Common are the flags that every command has.
+type Common struct {
+	Config    string `help:"Configuration file (default shoal.yaml, if there is one)." placeholder:"FILE"`
+	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level of the log: ${enum}."`
+	LogFormat string `default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
+	LogFile   string `placeholder:"FILE" help:"Where the log goes instead of standard error."`
+}
+
+type dataFlags struct {
+	Data string `default:"./data" placeholder:"DIR" help:"Where all state lies: keys, JetStream, what runs."`
+}
+
+type busFlags struct {
+	NATS       string `name:"nats" placeholder:"URL" help:"Use this NATS server instead of an embedded one."`
+	NATSCreds  string `name:"nats-creds" placeholder:"FILE" help:"Credentials for --nats."`
+	NATSListen string `name:"nats-listen" placeholder:"ADDR" help:"Let services on other machines use the embedded server, at this address."`
+}
+
+type ingestFlags struct {
+	RTMP       string        `default:":1935" placeholder:"ADDR" help:"RTMP publish address; empty for none."`
+	RTMPS      string        `default:":1936" placeholder:"ADDR" help:"RTMPS publish address; used when --tls-cert is set."`
+	Piece      time.Duration `default:"200ms" help:"How long a piece plays: 160ms to 500ms."`
+	MaxBitrate string        `default:"60Mbit" placeholder:"RATE" help:"Most one publisher may send."`
+	Idle       time.Duration `default:"10s" help:"A publisher that sends nothing this long is gone."`
+}
+
+type signFlags struct {
+	Retention     time.Duration `default:"24h" help:"How long signed entries are kept."`
+	SessionLength time.Duration `default:"24h" help:"How long a session key signs before the next takes over, at most 24h."`
+	Fresh         time.Duration `default:"10s" help:"A stream whose newest entry is older than this is shown as stale."`
+}
+
+type originFlags struct {
+	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable."`
+	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
+}
+
+type httpFlags struct {
+	HTTP      string `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Pages, origin, API and metrics."`
+	PublicURL string `name:"public-url" placeholder:"URL" help:"How the world reaches --http; printed in links."`
+}
+
+type tlsFlags struct {
+	TLSCert string `name:"tls-cert" placeholder:"FILE" help:"Certificate for HTTPS and RTMPS; reloaded when it changes."`
+	TLSKey  string `name:"tls-key" placeholder:"FILE" help:"Key of --tls-cert."`
+}
+
+type traceFlags struct {
+	Trace string `placeholder:"URL" help:"Send traces of pieces to this OTLP/HTTP collector."`
+}

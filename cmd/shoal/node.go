@@ -1,0 +1,324 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/internal/atomicfile"
+	"github.com/shoalcast/shoal/internal/datadir"
+	"github.com/shoalcast/shoal/internal/obs"
+	"github.com/shoalcast/shoal/internal/proc"
+)
+
+// node is one running process: what all services in it share, and the group they run
+// in. Its methods add parts; run starts them and waits.
+type node struct {
+	common *Common
+	log    *slog.Logger
+	level  *slog.LevelVar
+	dir    *datadir.Dir
+	bus    *bus.Bus
+	reg    *prometheus.Registry
+	trace  *obs.Tracing
+	cert   *certificate
+
+	group   proc.Group
+	ready   readiness
+	mux     *http.ServeMux
+	running datadir.Running
+	reloads []func(context.Context) error
+	closers []func()
+}
+
+// newLogger makes the process's logger, whose level can change later.
+func newLogger(c *Common, stderr io.Writer) (*slog.Logger, *slog.LevelVar, func(), error) {
+	level := new(slog.LevelVar)
+	parsed, err := obs.ParseLevel(c.LogLevel)
+	if err != nil {
+		return nil, nil, nil, refused(err)
+	}
+	level.Set(parsed)
+	w, done := stderr, func() {}
+	if c.LogFile != "" {
+		f, err := obs.OpenLogFile(c.LogFile)
+		if err != nil {
+			return nil, nil, nil, refused(err)
+		}
+		w, done = f, func() { _ = f.Close() }
+	}
+	log, err := obs.NewLogger(w, c.LogFormat, level)
+	if err != nil {
+		done()
+		return nil, nil, nil, refused(err)
+	}
+	return log, level, done, nil
+}
+
+// openNode opens the data directory and what every service stands on. Close it.
+func openNode(ctx context.Context, c *Common, stderr io.Writer, data dataFlags, b busFlags, t tlsFlags, tr traceFlags) (_ *node, err error) {
+	log, level, closeLog, err := newLogger(c, stderr)
+	if err != nil {
+		return nil, err
+	}
+	n := &node{common: c, log: log, level: level, mux: http.NewServeMux(), closers: []func(){closeLog}}
+	defer func() {
+		if err != nil {
+			n.close()
+		}
+	}()
+	if n.cert, err = loadTLS(t, log); err != nil {
+		return nil, refused(err)
+	}
+	if n.dir, err = datadir.Open(data.Data); err != nil {
+		return nil, refused(err)
+	}
+	n.closers = append(n.closers, func() { _ = n.dir.Close() })
+	build := obs.BuildInfo()
+	n.reg = obs.NewRegistry(build)
+	if tr.Trace != "" {
+		n.trace, err = obs.StartTracing(ctx, obs.TraceOptions{URL: tr.Trace, Build: build, Log: log})
+		if err != nil {
+			return nil, refused(err)
+		}
+		n.closers = append(n.closers, n.flushTraces)
+	}
+	n.running = datadir.Running{PID: os.Getpid(), Version: build.Version, Started: time.Now()}
+	if err := n.connect(ctx, b); err != nil {
+		return nil, refused(err)
+	}
+	return n, nil
+}
+
+const traceFlush = 500 * time.Millisecond
+
+func (n *node) flushTraces() {
+	ctx, cancel := context.WithTimeout(context.Background(), traceFlush)
+	defer cancel()
+	if err := n.trace.Shutdown(ctx); err != nil {
+		n.log.Debug("the last traces were not sent", obs.KeyError, err)
+	}
+}
+
+// connect reaches the bus: an outside server, or one started here.
+func (n *node) connect(ctx context.Context, b busFlags) error {
+	opts := bus.Options{URL: b.NATS, Creds: b.NATSCreds, Name: "shoal", Log: n.log}
+	if b.NATS == "" {
+		if b.NATSCreds != "" {
+			return errors.New("--nats-creds needs --nats: the embedded server makes its own credentials")
+		}
+		server, err := bus.StartServer(ctx, bus.ServerOptions{
+			Dir: n.dir.Path("nats"), Listen: b.NATSListen, Log: n.log.With(obs.KeyService, "nats"),
+		})
+		if err != nil {
+			return fmt.Errorf("start the embedded bus: %w", err)
+		}
+		n.closers = append(n.closers, server.Shutdown)
+		opts.Server = server
+		if b.NATSListen != "" {
+			n.running.NATS = server.ClientURL()
+		}
+	}
+	var err error
+	if n.bus, err = bus.Connect(ctx, opts); err != nil {
+		return fmt.Errorf("connect to the bus: %w", err)
+	}
+	n.closers = append(n.closers, n.bus.Close)
+	return nil
+}
+
+// provision brings the bus's streams to what the window wants. Only the process that
+// owns the bus or runs the packager does it.
+func (n *node) provision(ctx context.Context, o originFlags, piece time.Duration) error {
+	if err := n.bus.Provision(ctx, bus.Limits{Window: o.Window, Piece: piece}); err != nil {
+		return refused(fmt.Errorf("prepare the bus: %w", err))
+	}
+	return nil
+}
+
+// listenHTTP opens the address for pages, origin and operators.
+func (n *node) listenHTTP(h httpFlags) error {
+	if h.HTTP == "" {
+		return nil
+	}
+	if err := checkPublicURL(h.PublicURL); err != nil {
+		return refused(err)
+	}
+	l, err := listen("--http", h.HTTP)
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	addr := l.Addr().String()
+	if n.cert != nil {
+		scheme = "https"
+		l = tls.NewListener(l, n.cert.config("h2", "http/1.1"))
+	}
+	n.running.HTTP = scheme + "://" + reachable(addr)
+	operatorRoutes(n.mux, &n.ready, obs.Handler(n.reg))
+	n.group.Add(proc.Intake, "http", func(ctx context.Context) error {
+		return serveHTTP(ctx, l, n.mux, n.log)
+	})
+	return nil
+}
+
+// mediaListeners opens the RTMP addresses, and the RTMPS one where there is a certificate.
+func (n *node) mediaListeners(i ingestFlags) ([]net.Listener, error) {
+	var out []net.Listener
+	if i.RTMP != "" {
+		l, err := listen("--rtmp", i.RTMP)
+		if err != nil {
+			return nil, err
+		}
+		n.running.RTMP = "rtmp://" + reachable(l.Addr().String()) + "/live"
+		out = append(out, l)
+	}
+	if i.RTMPS != "" && n.cert != nil {
+		l, err := listen("--rtmps", i.RTMPS)
+		if err != nil {
+			return nil, err
+		}
+		n.running.RTMPS = "rtmps://" + reachable(l.Addr().String()) + "/live"
+		out = append(out, tls.NewListener(l, n.cert.config()))
+	}
+	if len(out) == 0 {
+		return nil, refused(errors.New("no way in: set --rtmp, or --rtmps with --tls-cert and --tls-key"))
+	}
+	return out, nil
+}
+
+// name returns this node's own, made at its first start.
+func (n *node) name() (string, error) {
+	path := n.dir.Path("node")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		return strings.TrimSpace(string(b)), nil
+	}
+	if !errors.Is(err, os.ErrNotExist) {
+		return "", fmt.Errorf("read the node's name: %w", err)
+	}
+	name := randomHex(8)
+	if err := atomicfile.Write(path, []byte(name+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("write the node's name: %w", err)
+	}
+	return name, nil
+}
+
+func randomHex(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return hex.EncodeToString(b)
+}
+
+// reload does what SIGHUP and the control socket ask for.
+func (n *node) reload(ctx context.Context) error {
+	var errs []error
+	for _, f := range n.reloads {
+		errs = append(errs, f(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// reloadLevel reads the log level again from where it was configured.
+func (n *node) reloadLevel(args []string) func(context.Context) error {
+	return func(context.Context) error {
+		var again commands
+		parser, err := newParser(&again, io.Discard, io.Discard)
+		if err != nil {
+			return err
+		}
+		if _, err := parse(parser, args); err != nil {
+			return fmt.Errorf("the configuration was not reloaded: %w", err)
+		}
+		level, err := obs.ParseLevel(again.LogLevel)
+		if err != nil {
+			return err
+		}
+		n.level.Set(level)
+		return nil
+	}
+}
+
+// run starts everything added, announces it, calls started once all is ready, and
+// waits for a signal or the first failure.
+func (n *node) run(ctx context.Context, started func() error) error {
+	if err := n.control(); err != nil {
+		return err
+	}
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	n.group.Signals = signals
+	n.group.Add(proc.Service, "start", func(ctx context.Context) error {
+		if !n.ready.all(ctx) {
+			return nil
+		}
+		if err := n.dir.Announce(n.running); err != nil {
+			return err
+		}
+		if err := started(); err != nil {
+			return err
+		}
+		n.log.Info("ready", "http", n.running.HTTP, "rtmp", n.running.RTMP)
+		<-ctx.Done()
+		return nil
+	})
+	return n.group.Run(ctx)
+}
+
+// control opens the control socket and listens for SIGHUP.
+func (n *node) control() error {
+	path, err := n.dir.ControlSocket()
+	if err != nil {
+		return refused(err)
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return refused(fmt.Errorf("open the control socket %s: %w", path, err))
+	}
+	n.running.Control = path
+	n.group.Add(proc.Intake, "control", func(ctx context.Context) error {
+		return serveHTTP(ctx, l, controlHandler(n.reload), n.log)
+	})
+	n.group.Add(proc.Service, "reload", func(ctx context.Context) error {
+		hup := make(chan os.Signal, 1)
+		signal.Notify(hup, syscall.SIGHUP)
+		defer signal.Stop(hup)
+		for {
+			select {
+			case <-hup:
+				if err := n.reload(ctx); err != nil {
+					n.log.Warn("not everything was reloaded", obs.KeyError, err)
+					continue
+				}
+				n.log.Info("reloaded")
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
+	return nil
+}
+
+// close gives back what openNode took, the newest first.
+func (n *node) close() {
+	for i := len(n.closers) - 1; i >= 0; i-- {
+		n.closers[i]()
+	}
+	n.closers = nil
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest"
+	"github.com/shoalcast/shoal/internal/obs"
+	"github.com/shoalcast/shoal/internal/proc"
+	"github.com/shoalcast/shoal/keyring"
+	"github.com/shoalcast/shoal/packager"
+	"github.com/shoalcast/shoal/seeder"
+	"github.com/shoalcast/shoal/web"
+)
+
+const (
+	minPiece = 160 * time.Millisecond
+	maxPiece = 500 * time.Millisecond
+)
+
+func (n *node) addIngest(i ingestFlags) error {
+	if i.Piece < minPiece || i.Piece > maxPiece {
+		return refused(fmt.Errorf("--piece %s must be between %s and %s", i.Piece, minPiece, maxPiece))
+	}
+	rate, err := parseBytes("--max-bitrate", i.MaxBitrate)
+	if err != nil {
+		return refused(err)
+	}
+	name, err := n.name()
+	if err != nil {
+		return refused(err)
+	}
+	listeners, err := n.mediaListeners(i)
+	if err != nil {
+		return err
+	}
+	opts := ingest.Options{
+		Bus:      n.bus,
+		Log:      n.log.With(obs.KeyService, "ingest"),
+		Metrics:  ingest.NewMetrics(n.reg),
+		Instance: ingest.Instance(name + "/" + randomHex(6)),
+		RTMP:     listeners,
+		Piece:    i.Piece,
+		Idle:     i.Idle,
+		ByteRate: rate,
+	}
+	if n.trace != nil {
+		opts.Trace = beginTrace(n.trace.Tracer("ingest"))
+	}
+	s := ingest.New(opts)
+	n.ready.add("ingest", closed(s.Ready()))
+	n.group.Add(proc.Intake, "ingest", s.Run)
+	return nil
+}
+
+// beginTrace starts the trace that follows a piece through the services.
+func beginTrace(t trace.Tracer) func(context.Context, *event.Piece) string {
+	return func(ctx context.Context, p *event.Piece) string {
+		ctx, span := t.Start(ctx, "ingest piece", trace.WithTimestamp(p.Arrived), trace.WithAttributes(pieceAttributes(p)...))
+		span.End()
+		return obs.Traceparent(ctx)
+	}
+}
+
+func pieceAttributes(p *event.Piece) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attribute.String("shoal.stream", string(p.Stream)),
+		attribute.String("shoal.rendition", string(p.Rendition)),
+		attribute.Int64("shoal.epoch", int64(p.Epoch)),
+		attribute.Int64("shoal.n", int64(p.N)),
+		attribute.Int("shoal.bytes", len(p.Data)),
+	}
+}
+
+func (n *node) addPackager(f signFlags, sessions *keyring.SessionKeys) {
+	tracer := n.trace.Tracer("packager")
+	s := packager.New(packager.Options{
+		Bus:       n.bus,
+		Keys:      sessions,
+		Log:       n.log.With(obs.KeyService, "packager"),
+		Metrics:   packager.NewMetrics(n.reg),
+		Retention: f.Retention,
+		Trace: func(ctx context.Context, p *event.Piece) (string, func()) {
+			ctx, span := obs.Continue(ctx, tracer, p.Trace, "sign entry")
+			return obs.Traceparent(ctx), func() { span.End() }
+		},
+	})
+	n.ready.add("packager", closed(s.Ready()))
+	n.group.Add(proc.Service, "packager", s.Run)
+}
+
+func (n *node) addSeeder(o originFlags, h httpFlags) error {
+	window, err := parseBytes("--window-max", o.WindowMax)
+	if err != nil {
+		return refused(err)
+	}
+	if o.Window < 10*time.Second || o.Window > 10*time.Minute {
+		return refused(fmt.Errorf("--window %s must be between 10s and 10m", o.Window))
+	}
+	site := web.Built()
+	opts := seeder.Options{
+		Bus:         n.bus,
+		Log:         n.log.With(obs.KeyService, "seeder"),
+		Metrics:     seeder.NewMetrics(n.reg),
+		Window:      o.Window,
+		WindowBytes: int64(window),
+		PublicURL:   h.PublicURL,
+		Tracer:      n.trace.Provider(),
+	}
+	s := seeder.New(opts)
+	n.ready.add("seeder", s.Ready)
+	n.mux.HandleFunc("GET /{$}", site.Index)
+	n.mux.HandleFunc("GET /live/{name}", site.Live)
+	n.mux.Handle("GET /assets/", site.Assets())
+	n.mux.Handle("/live/", s.Handler())
+	n.mux.Handle("/p/", s.Handler())
+	n.mux.Handle("/api/", s.Handler())
+	n.mux.HandleFunc("/", site.NotFound)
+	n.group.Add(proc.Service, "seeder", s.Run)
+	return nil
+}
