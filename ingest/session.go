@@ -89,7 +89,11 @@ func (p *session) Push(u media.AccessUnit) error {
 	if err := context.Cause(p.ctx); err != nil {
 		return err
 	}
-	return p.publish(p.chunker.Push(u))
+	chunks, err := p.chunker.Push(u)
+	if err != nil {
+		return fmt.Errorf("cut pieces: %w", err)
+	}
+	return p.publish(chunks)
 }
 
 func (p *session) publish(chunks []fmp4.Chunk) error {

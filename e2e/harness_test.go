@@ -1,0 +1,280 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shoalcast/shoal/internal/datadir"
+)
+
+// binary is the shoal that the tests run, built once from this tree.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "shoal-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "shoal")
+	build := exec.Command("go", "build", "-o", binary, "../cmd/shoal")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "e2e: build shoal: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// instance is a running `shoal up`.
+type instance struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	data string
+	args []string
+	at   datadir.Running
+	log  *logBuffer
+	out  *logBuffer
+	done chan struct{}
+}
+
+// up starts `shoal up` on a fresh data directory and ports of its own.
+func up(t *testing.T, args ...string) *instance {
+	t.Helper()
+	i := &instance{t: t, data: filepath.Join(t.TempDir(), "data"), args: args}
+	i.start()
+	t.Cleanup(i.kill)
+	return i
+}
+
+func (i *instance) start() {
+	i.t.Helper()
+	http, rtmp := "127.0.0.1:0", "127.0.0.1:0"
+	if i.at.HTTP != "" { // a restart keeps its addresses, as a server would
+		http = strings.TrimPrefix(i.at.HTTP, "http://")
+		rtmp = strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live")
+	}
+	args := append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp, "--log-level", "debug"}, i.args...)
+	i.log, i.out, i.done = &logBuffer{}, &logBuffer{}, make(chan struct{})
+	i.cmd = exec.Command(binary, args...)
+	i.cmd.Stdout, i.cmd.Stderr = i.out, i.log
+	if err := i.cmd.Start(); err != nil {
+		i.t.Fatalf("start shoal: %v", err)
+	}
+	go func() {
+		_ = i.cmd.Wait()
+		close(i.done)
+	}()
+	waitFor(i.t, 20*time.Second, "shoal up to be ready", func() bool {
+		select {
+		case <-i.done:
+			i.t.Fatalf("shoal up ended: %s", i.log)
+		default:
+		}
+		at, err := datadir.Find(i.data)
+		if err != nil {
+			return false
+		}
+		i.at = at
+		return true
+	})
+}
+
+// kill ends the instance as a power cut would.
+func (i *instance) kill() {
+	_ = i.cmd.Process.Kill()
+	<-i.done
+}
+
+// stop ends it as Ctrl-C would, and returns how long that took.
+func (i *instance) stop() time.Duration {
+	began := time.Now()
+	_ = i.cmd.Process.Signal(syscall.SIGINT)
+	<-i.done
+	return time.Since(began)
+}
+
+// stream is what `shoal stream add --json` prints.
+type stream struct {
+	Name       string `json:"name"`
+	ID         string `json:"stream_id"`
+	PublishKey string `json:"publish_key"`
+	RTMP       string `json:"rtmp_url"`
+	Watch      string `json:"watch_url"`
+}
+
+func (i *instance) addStream(name string) stream {
+	i.t.Helper()
+	out := i.shoal("stream", "add", name, "--data", i.data, "--json")
+	var s stream
+	if err := json.Unmarshal([]byte(out), &s); err != nil {
+		i.t.Fatalf("stream add printed %q: %v", out, err)
+	}
+	return s
+}
+
+// shoal runs a command that must succeed and returns its standard output.
+func (i *instance) shoal(args ...string) string {
+	i.t.Helper()
+	out, errOut, code := runShoal(i.t, args...)
+	if code != 0 {
+		i.t.Fatalf("shoal %s: exit %d: %s", strings.Join(args, " "), code, errOut)
+	}
+	return out
+}
+
+// runShoal runs a command to its end.
+func runShoal(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	cmd.Dir = t.TempDir()
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatalf("run shoal: %v", err)
+	}
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+// get fetches a path of the instance.
+func (i *instance) get(path string) (status int, body []byte, h http.Header) {
+	i.t.Helper()
+	ctx, cancel := context.WithTimeout(i.t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, i.at.HTTP+path, nil)
+	if err != nil {
+		i.t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		i.t.Fatalf("get %s: %v", path, err)
+	}
+	defer res.Body.Close()
+	body, err = io.ReadAll(res.Body)
+	if err != nil {
+		i.t.Fatalf("get %s: %v", path, err)
+	}
+	return res.StatusCode, body, res.Header
+}
+
+// live waits until the stream has a playlist with at least one part.
+func (i *instance) live(name string) {
+	i.t.Helper()
+	waitFor(i.t, 20*time.Second, name+" to be live", func() bool {
+		status, body, _ := i.get("/live/" + name + "/v0/index.m3u8")
+		return status == http.StatusOK && bytes.Contains(body, []byte("#EXT-X-PART:"))
+	})
+}
+
+// ffmpeg runs ffmpeg in the background until the test ends or stop is called.
+func ffmpeg(t *testing.T, args ...string) *process {
+	t.Helper()
+	return background(t, "ffmpeg", append([]string{"-hide_banner", "-loglevel", "warning", "-nostdin"}, args...)...)
+}
+
+type process struct {
+	cmd  *exec.Cmd
+	log  *logBuffer
+	done chan struct{}
+}
+
+func background(t *testing.T, name string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(name, args...), log: &logBuffer{}, done: make(chan struct{})}
+	p.cmd.Stderr = p.log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatalf("start %s (make setup installs it): %v", name, err)
+	}
+	go func() {
+		_ = p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(p.kill)
+	return p
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// wait waits for the process's own end and returns its exit code.
+func (p *process) wait(t *testing.T, timeout time.Duration) int {
+	t.Helper()
+	select {
+	case <-p.done:
+	case <-time.After(timeout):
+		t.Fatalf("%s did not end within %s: %s", p.cmd.Path, timeout, p.log)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// testPicture is a synthetic camera in real time: a moving picture and a tone.
+func testPicture(size string, fps int) []string {
+	return []string{
+		"-re", "-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=%s:rate=%d", size, fps),
+		"-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000",
+	}
+}
+
+func publish(t *testing.T, s stream, args ...string) *process {
+	t.Helper()
+	all := testPicture("320x180", 30)
+	if len(args) == 0 {
+		args = []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", "aac"}
+	}
+	all = append(all, args...)
+	return ffmpeg(t, append(all, "-f", "flv", s.RTMP)...)
+}
+
+// waitFor polls until ok or fails the test.
+func waitFor(t *testing.T, timeout time.Duration, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(timeout)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("waited %s in vain for %s", timeout, what)
+		}
+	}
+}
+
+// logBuffer keeps what a process printed.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
