@@ -95,7 +95,7 @@ func (f *follower) session(ctx, connection context.Context) error {
 		return err
 	}
 	defer f.b.deleteConsumer(f.stream, cons.CachedInfo().Name)
-	iter, err := cons.Messages(jetstream.PullMaxBytes(pullBytes), jetstream.PullExpiry(pullExpiry),
+	iter, err := cons.Messages(jetstream.PullMaxMessagesWithBytesLimit(pullMessages, pullBytes), jetstream.PullExpiry(pullExpiry),
 		jetstream.PullHeartbeat(pullHeartbeat), jetstream.WithMessagesErrOnMissingHeartbeat(true))
 	if err != nil {
 		return fmt.Errorf("pull from %s: %w", f.subject, err)

@@ -64,10 +64,13 @@ const (
 
 const (
 	maxPayload = 5 << 20 // of one message, headers included; a piece is at most 4 MiB
-	pullBytes  = 8 << 20 // what one follow may have in flight
-	dedup      = 2 * time.Minute
-	keepDead   = 7 * 24 * time.Hour
-	deadBytes  = 256 << 20
+	pullBytes  = 8 << 20 // what one follow may ask for at once; without it, a catch-up overruns the server's 64 MiB for a connection
+	// pullMessages bounds the same in messages. The library makes a buffer of that
+	// many: of a million, 8 MB for each follow, when only bytes are given.
+	pullMessages = 256
+	dedup        = 2 * time.Minute
+	keepDead     = 7 * 24 * time.Hour
+	deadBytes    = 256 << 20
 )
 
 // Limits bounds what the bus keeps. The zero value means the defaults.
