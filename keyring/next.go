@@ -59,6 +59,25 @@ func (s Situation) inForce(p event.Position) (manifest.Session, bool) {
 	return best, best.Serial != 0
 }
 
+// nextEpoch returns the session that signs from the beginning of an epoch after p on,
+// if one does that has not run out.
+func (s Situation) nextEpoch(p event.Position, now time.Time) (manifest.Session, bool) {
+	for _, session := range s.Sessions {
+		if session.From.N != 0 || session.From.Epoch <= p.Epoch {
+			continue
+		}
+		if there, _ := s.inForce(session.From); there.Serial == session.Serial && !over(session, now) {
+			return session, true
+		}
+	}
+	return manifest.Session{}, false
+}
+
+// over reports whether nothing signed in a session can still be on its way.
+func over(s manifest.Session, now time.Time) bool {
+	return now.Sub(time.UnixMilli(s.NotAfter)) > late
+}
+
 // late is how long after a session's end an entry signed in it may still be on its way
 // to the bus.
 const late = time.Second
@@ -85,11 +104,15 @@ func NextSession(now time.Time, s Situation, r Rhythm) (manifest.Session, bool) 
 	}
 	first := s.first()
 	current, ok := s.inForce(first)
-	left := time.UnixMilli(current.NotAfter).Sub(now)
-	if !ok || left < -late {
-		next.From = first
-		return next, true
+	if !ok || over(current, now) {
+		// A record that waits for the next epoch may be signing there already.
+		if current, ok = s.nextEpoch(first, now); !ok {
+			next.From = first
+			return next, true
+		}
+		first = current.From
 	}
+	left := time.UnixMilli(current.NotAfter).Sub(now)
 	if left > 2*r.Lead {
 		return next, false
 	}

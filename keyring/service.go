@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 )
@@ -130,7 +131,10 @@ func (s *Service) round(ctx context.Context) bool {
 		return false
 	}
 	for _, stream := range streams {
-		if err := s.look(ctx, stream); err != nil {
+		err := s.look(ctx, stream)
+		if errors.Is(err, bus.ErrConflict) { // to be decided anew when that fact is here
+			ok = false
+		} else if err != nil {
 			report(err, "a stream's keys were not published", "stream", stream.Name)
 		}
 	}
@@ -168,7 +172,8 @@ func (s *Service) look(ctx context.Context, stream Stream) error {
 		if err != nil {
 			return fmt.Errorf("append fact: %w", err)
 		}
-		state.Apply(seq, fact)
+		// It follows right upon what was known: nothing can have come in between.
+		state = s.streams.Apply(stream.ID, seq, fact)
 	}
 	return errors.New("there is no end of facts to publish")
 }
@@ -313,7 +318,7 @@ func (s *Service) remove(ctx context.Context, id event.StreamID) error {
 		s.opts.Log.Info("a stream was removed", "stream", state.Name)
 	}
 	delete(s.tended, id)
-	if err := s.opts.Sessions.retain(id, nil); err != nil {
+	if err := s.opts.Sessions.removeAll(id); err != nil {
 		return err
 	}
 	return s.opts.Store.forgetRemoved(id)

@@ -131,6 +131,18 @@ func (s *SessionKeys) retain(stream event.StreamID, keyIDs []string) error {
 	return nil
 }
 
+// removeAll deletes a stream's session keys and their folder.
+func (s *SessionKeys) removeAll(stream event.StreamID) error {
+	if err := s.retain(stream, nil); err != nil {
+		return err
+	}
+	err := os.Remove(filepath.Join(s.dir, string(stream)))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("tidy session keys: %w", err)
+	}
+	return nil
+}
+
 func (s *SessionKeys) path(stream event.StreamID, keyID string) (string, error) {
 	if _, err := event.ParseStreamID(string(stream)); err != nil {
 		return "", err

@@ -159,7 +159,7 @@ func decodeBase64(s string) ([]byte, error) {
 type base64Into struct{ into *[]byte }
 
 // UnmarshalJSON reads a JSON string.
-func (b base64Into) UnmarshalJSON(raw []byte) error {
+func (b *base64Into) UnmarshalJSON(raw []byte) error {
 	var s string
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return err

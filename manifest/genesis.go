@@ -38,7 +38,7 @@ func OpenGenesis(env Envelope) (Genesis, event.StreamID, error) {
 	var g Genesis
 	var crit []string
 	err := decodeSigned(env.Payload, []field{
-		{"v", &g.V, true}, {"name", &g.Name, true}, {"root", base64Into{&g.Root}, true}, {"next", &g.Next, true},
+		{"v", &g.V, true}, {"name", &g.Name, true}, {"root", &base64Into{&g.Root}, true}, {"next", &g.Next, true},
 	}, &crit)
 	if err == nil {
 		err = g.check()
@@ -101,7 +101,7 @@ func openRotation(env Envelope) (Rotation, error) {
 	var crit []string
 	err := decodeSigned(env.Payload, []field{
 		{"v", &r.V, true}, {"stream", &r.Stream, true}, {"serial", &r.Serial, true},
-		{"root", base64Into{&r.Root}, true}, {"next", &r.Next, true}, {"sessions", &r.Sessions, true},
+		{"root", &base64Into{&r.Root}, true}, {"next", &r.Next, true}, {"sessions", &r.Sessions, true},
 	}, &crit)
 	if err == nil {
 		err = r.check()
