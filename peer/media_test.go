@@ -109,14 +109,16 @@ func mustPlay(t *testing.T, file string) (frames int, seconds float64) {
 	if err != nil {
 		t.Fatalf("ffprobe: %v\n%s", err, out)
 	}
-	last := -1.0
+	first, last := -1.0, -1.0
 	for line := range strings.Lines(string(out)) {
 		at := parseSeconds(t, strings.Split(strings.TrimSpace(line), ",")[0])
 		if at <= last {
 			t.Fatalf("%s: time goes from %f to %f", file, last, at)
 		}
-		last = at
+		if last = at; first < 0 {
+			first = at
+		}
 		frames++
 	}
-	return frames, last + 0.04
+	return frames, last - first + 0.04
 }

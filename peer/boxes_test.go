@@ -1,0 +1,96 @@
+package peer
+
+import (
+	"bytes"
+	"encoding/binary"
+	"io"
+	"testing"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/manifest"
+)
+
+// Whatever a creator signs as a piece, reading it ends, without a panic, and what it
+// says of the place of a decode time is inside the piece.
+func FuzzReadPiece(f *testing.F) {
+	m, err := small()
+	if err != nil {
+		f.Fatal(err)
+	}
+	tracks, err := readInit(m.init)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		o := output{tracks: tracks, ends: map[uint32]uint64{1: 1 << 40, 2: 90_000}, shift: map[uint32]uint64{}}
+		before := bytes.Clone(b)
+		out, err := o.place(b)
+		if !bytes.Equal(b, before) {
+			t.Fatal("the piece itself was changed")
+		}
+		if err == nil && len(out) != len(b) {
+			t.Fatalf("%d bytes became %d", len(b), len(out))
+		}
+	})
+}
+
+func FuzzReadInit(f *testing.F) {
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tracks, err := readInit(b)
+		if err == nil && (len(tracks) == 0 || len(tracks) > maxTracks || !sameTracks(tracks, tracks)) {
+			t.Fatalf("%d tracks", len(tracks))
+		}
+	})
+}
+
+type sink struct{ bytes.Buffer }
+
+func (*sink) Close() error { return nil }
+
+// Within one publish the file holds the init segment and the pieces byte for byte.
+func TestPiecesAreWrittenVerbatim(t *testing.T) {
+	m := mustMedia(t, small)
+	var to sink
+	o := output{open: func(int) (io.WriteCloser, error) { return &to, nil }, limit: 2 * event.Timescale}
+	if err := o.begin(); err != nil {
+		t.Fatal(err)
+	}
+	init := initSegment{root: manifest.RootOf(m.init), data: m.init}
+	want := append([]byte(nil), m.init...)
+	for n, p := range m.pieces {
+		e := manifest.Entry{Epoch: 7, N: uint64(n), Key: p.key, PTS: p.pts, Dur: p.dur}
+		if n < 3 { // before its keyframe
+			e.Key = false
+		} else if n >= 5 && n < 15 {
+			want = append(want, p.data...)
+		}
+		if err := o.write(fetched{entry: e, init: init, data: p.data}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(to.Bytes(), want) {
+		t.Errorf("%d bytes written, %d expected", to.Len(), len(want))
+	}
+}
+
+// A decode time of 32 bits that cannot hold what follows is an error, not a wrap.
+func TestADecodeTimeDoesNotWrap(t *testing.T) {
+	at := make([]byte, 4)
+	if err := putTime(at, 1<<32-1); err != nil || binary.BigEndian.Uint32(at) != 1<<32-1 {
+		t.Error(err)
+	}
+	if err := putTime(at, 1<<32); err == nil {
+		t.Error("2^32 in 32 bits")
+	}
+}
+
+func TestRescale(t *testing.T) {
+	for _, c := range []struct{ v, to, from, want uint64 }{
+		{48_000, 90_000, 48_000, 90_000}, {1, 90_000, 48_000, 1}, {0, 1, 1, 0},
+		{1 << 60, 90_000, 90_000, 1 << 60}, {1 << 63, 90_000, 1, 0}, {1 << 62, 90_000, 48_000, 1 << 62 / 8 * 15},
+	} {
+		if got := rescale(c.v, c.to, c.from); got != c.want {
+			t.Errorf("%d×%d/%d = %d, want %d", c.v, c.to, c.from, got, c.want)
+		}
+	}
+}
