@@ -69,7 +69,7 @@ func (t *Tree) Calls() []Breach {
 				out = append(out, Breach{t.at(sel.Pos()), "calls " + x.Name + "." + sel.Sel.Name, "a test that skips is a promise nobody keeps: what a machine lacks is installed by make setup, or the test fails and says so"})
 			}
 			for _, law := range calls {
-				if s.breaks(x.Name, sel, law.pkg, law.names) && s.bound(law.tests, law.homes) && !(law.tests && bubbles.contain(sel.Pos())) {
+				if s.breaks(x.Name, sel, law.pkg, law.names) && s.bound(law.tests, law.homes) && (!law.tests || !bubbles.contain(sel.Pos())) {
 					out = append(out, Breach{t.at(sel.Pos()), "uses " + x.Name + "." + sel.Sel.Name, law.why})
 				}
 			}
