@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/obs"
 )
 
 // SessionKeys finds the private half of a session key, by stream and by the key's id.
@@ -133,7 +134,7 @@ func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
 			}
 			continue
 		}
-		w.log.Error("signing stopped, it starts again in a moment", "err", err)
+		w.log.Error("signing stopped, it starts again in a moment", obs.KeyError, err)
 		s.opts.Metrics.Restarts.Inc()
 		select {
 		case <-time.After(restartPause):

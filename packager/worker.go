@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/obs"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -45,7 +46,7 @@ type worker struct {
 func newWorker(opts *Options, r event.Rendition, state event.StreamState) *worker {
 	return &worker{
 		opts:      opts,
-		log:       opts.Log.With("stream", state.Name, "rendition", r),
+		log:       opts.Log.With(obs.KeyName, state.Name, obs.KeyRendition, r),
 		id:        state.ID,
 		rendition: r,
 		state:     state,
@@ -143,12 +144,12 @@ func (w *worker) refresh() error {
 	}
 	for _, b := range state.Rotations {
 		if err := take(b, w.trust.AddRotation); err != nil {
-			w.log.Warn("a rotation of the root key was ignored", "err", err)
+			w.log.Warn("a rotation of the root key was ignored", obs.KeyError, err)
 		}
 	}
 	for _, b := range state.Sessions {
 		if err := take(b, w.trust.AddSession); err != nil {
-			w.log.Warn("a session record was ignored", "err", err)
+			w.log.Warn("a session record was ignored", obs.KeyError, err)
 		}
 	}
 	w.known = state.Seq
@@ -193,7 +194,7 @@ func (w *worker) sign(ctx context.Context, p *event.Piece) error {
 		}
 		if e.Gap {
 			w.opts.Metrics.Gaps.Inc()
-			w.log.Warn("a piece was lost and is signed as a gap", "epoch", e.Epoch, "n", e.N)
+			w.log.Warn("a piece was lost and is signed as a gap", obs.KeyEpoch, e.Epoch, obs.KeyN, e.N)
 		}
 		if !more {
 			w.opts.Metrics.Signed.Inc()
