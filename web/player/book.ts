@@ -70,7 +70,7 @@ export class Book {
     let i = known.findIndex((e) => e.msn > msn);
     if (i < 0) i = known.length;
     // Walk back over those of the segment that are known without a hole.
-    while (i > 1 && known[i - 1]!.msn === msn && known[i - 1]!.epoch === known[i]?.epoch && known[i - 1]!.n === known[i]!.n - 1) i--;
+    while (i > 0 && known[i - 1]!.msn === msn && known[i - 1]!.epoch === known[i]?.epoch && known[i - 1]!.n === known[i]!.n - 1) i--;
     const at = known[i];
     return at && { epoch: at.epoch, n: at.n };
   }

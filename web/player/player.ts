@@ -32,7 +32,7 @@ export interface Stats {
   bitrate: number; // bit/s
   codecs: string;
   bufferMs: number;
-  targetMs: number | null; // how far behind the arrival of pieces the playhead is kept
+  targetMs: number | null; // the delay that the player steers to, from the jitter it measures
   jitterMs: number;
   epoch: number | null;
   n: number | null;
@@ -125,10 +125,11 @@ export class Player extends EventTarget {
     const info = this.manifest && [...this.manifest.renditions.values()][0];
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
+    const delayMs = playing && this.clock ? this.clock.now() - (playing.entry.at + playing.into * 1000) : null;
     return {
       state: this.state,
       provenance: this.verdict().state,
-      delayMs: playing && this.clock ? this.clock.now() - (playing.entry.at + playing.into * 1000) : null,
+      delayMs,
       piecesVerified: this.verified,
       piecesRejected: this.rejectedBefore + (this.source?.rejected ?? 0),
       stalls: this.stalls,
@@ -142,7 +143,7 @@ export class Player extends EventTarget {
       bitrate: this.playback?.bitrate() ?? 0,
       codecs: info?.codecs ?? "",
       bufferMs: (this.playback?.ahead() ?? 0) * 1000,
-      targetMs: lag === null ? null : lag * 1000,
+      targetMs: lag === null || delayMs === null ? null : delayMs + (lag - (now - this.video.currentTime)) * 1000,
       jitterMs: this.target.jitter() * 1000,
       epoch: playing?.entry.epoch ?? null,
       n: playing?.entry.n ?? null,

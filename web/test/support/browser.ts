@@ -1,0 +1,51 @@
+// Chromium for tests, and how to read a player page in it.
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { expect } from "vitest";
+import type { Stats } from "../../player/player.ts";
+
+export function launch(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: [
+      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+      ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
+    ],
+  });
+}
+
+/** A page that fails the test on any error in its console, a breach of the Content-Security-Policy included. */
+export async function open(context: BrowserContext, url: string, expected: RegExp = /status of 404|ERR_/): Promise<{ page: Page; errors: string[] }> {
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (e) => errors.push(String(e)));
+  page.on("console", (m) => {
+    if (m.type() === "error" && !expected.test(m.text())) errors.push(m.text());
+  });
+  await page.goto(url);
+  return { page, errors };
+}
+
+export function stats(page: Page): Promise<Stats> {
+  return page.evaluate(() => window.shoal.stats());
+}
+
+/** Waits until the player's stats are as asked, and says what they were if they never are. */
+export async function until(page: Page, what: string, good: (s: Stats) => boolean, ms = 15_000): Promise<Stats> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const s = await stats(page);
+    if (good(s)) return s;
+    if (Date.now() > end) throw new Error(`not ${what} after ${ms} ms: ${JSON.stringify(s)}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+export function playing(page: Page): Promise<Stats> {
+  return until(page, "playing", (s) => s.state === "playing" && s.firstFrameMs !== null);
+}
+
+export async function expectAccessible(page: Page): Promise<void> {
+  const found = await new AxeBuilder({ page }).analyze();
+  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+}
