@@ -2,6 +2,7 @@ package seeder
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -134,7 +135,7 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 		snap, err := s.await(r.Context(), renditions[0], manifestHold, func(snap *snapshot) bool {
 			return snap.live != live || !snap.empty() && ask.after.Before(snap.last().Position())
 		})
-		if err == errCrowded || err == errClosing {
+		if errors.Is(err, errCrowded) || errors.Is(err, errClosing) {
 			failWait(w, err)
 			return
 		}

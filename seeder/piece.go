@@ -1,6 +1,7 @@
 package seeder
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 
@@ -25,7 +26,7 @@ func (s *Service) servePiece(w http.ResponseWriter, r *http.Request) {
 	if snap.mayCome(pos) {
 		var err error
 		snap, err = s.await(r.Context(), rend, pieceHold, func(snap *snapshot) bool { return !snap.mayCome(pos) })
-		if err == errCrowded || err == errClosing {
+		if errors.Is(err, errCrowded) || errors.Is(err, errClosing) {
 			failWait(w, err)
 			return
 		}

@@ -78,13 +78,22 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 			fail(w, http.StatusNotFound, "the stream has gone offline")
 			return
 		}
-		if last := snap.last(); last.MSN <= ask.msn+1 && (last.MSN == ask.msn || last.Part == 0) {
+		if snap.newestFor(ask) {
 			cache = cachePlaylist
 		}
 	}
 	w.Header().Set("Cache-Control", cache)
 	text := snap.playlist(ask.skip)
 	s.serveText(w, r, "playlist", typePlaylist, text.text, text.compressed)
+}
+
+// newestFor reports whether the last entry is the one that the request asks for: an
+// answer to an older request changes with every part.
+func (s *snapshot) newestFor(ask reload) bool {
+	before := s.view()
+	before.Entries = before.Entries[:len(before.Entries)-1]
+	before.Ended = false
+	return before.Answers(ask.msn, ask.part) != manifest.Ready
 }
 
 // serveMultivariant answers with the list of renditions that can be played now. Their

@@ -81,7 +81,7 @@ func (r *rendition) change(do func(now time.Time) []*item) {
 	now := time.Now()
 	released := do(now)
 	r.show(now)
-	r.observe(now, released)
+	r.observe(released)
 }
 
 // retry opens again the entries that had no session record.
@@ -96,7 +96,7 @@ func (r *rendition) tick(now time.Time) {
 		r.log.Info("the window has aged out")
 	}
 	r.show(now)
-	r.observe(now, released)
+	r.observe(released)
 	if r.stop != nil && !r.stream.state().Live() && r.win.idle() && now.Sub(r.since) > r.opts.Window {
 		r.stop()
 		r.stop = nil
@@ -132,7 +132,8 @@ func (r *rendition) isLive(now time.Time) bool {
 }
 
 // observe measures how long released pieces took, but not those replayed at the start.
-func (r *rendition) observe(now time.Time, released []*item) {
+func (r *rendition) observe(released []*item) {
+	now := time.Now()
 	for _, it := range released {
 		if it.data == nil || it.received.Before(r.since) {
 			continue

@@ -2,6 +2,7 @@ package seeder
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -52,8 +53,11 @@ func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		err := s.opts.Bus.FollowStreams(ctx, func() { s.caughtUp(ctx) }, s.apply)
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return nil
+		case err == nil:
+			return errors.New("follow streams: it ended by itself")
 		}
 		return fmt.Errorf("follow streams: %w", err)
 	})
@@ -64,9 +68,7 @@ func (s *Service) Run(ctx context.Context) error {
 			select {
 			case now := <-t.C:
 				for _, st := range s.known() {
-					for _, r := range st.all() {
-						r.tick(now)
-					}
+					st.tick(now)
 				}
 			case <-ctx.Done():
 				return nil
@@ -116,10 +118,7 @@ func (s *Service) apply(id event.StreamID, seq uint64, f event.StreamFact) error
 	if running != nil && state.LastEpoch != 0 {
 		s.follow(running, st, false)
 	}
-	now := time.Now()
-	for _, r := range st.all() {
-		r.tick(now)
-	}
+	st.tick(time.Now())
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
@@ -97,6 +98,10 @@ func (s *stream) addRotation(envelope []byte) error {
 	if !slices.ContainsFunc(s.rotations, func(r json.RawMessage) bool { return bytes.Equal(r, text) }) {
 		s.rotations = append(s.rotations, text) // Trust bounds how many verify
 	}
+	s.sessions = slices.DeleteFunc(s.sessions, func(r sessionRecord) bool { // the old key's may not count any more
+		env, err := manifest.ParseEnvelope(r.envelope)
+		return err != nil || s.trust.AddSession(env) != nil
+	})
 	return nil
 }
 
@@ -202,6 +207,13 @@ func (s *stream) all() []*rendition {
 		return 0
 	})
 	return out
+}
+
+// tick does what is due by time alone.
+func (s *stream) tick(now time.Time) {
+	for _, r := range s.all() {
+		r.tick(now)
+	}
 }
 
 // isLive reports whether any rendition is.
