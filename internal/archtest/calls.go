@@ -2,8 +2,7 @@ package archtest
 
 import (
 	"go/ast"
-	"go/token"
-	"strings"
+	"slices"
 )
 
 // calls lists names of packages that are not to be used, except in the folders given.
@@ -47,7 +46,7 @@ var calls = []struct {
 	},
 	{
 		pkg: "time", names: []string{"Sleep"}, tests: true,
-		why: "a sleep is too short on a busy machine and too long on others: wait for the condition, or use testing/synctest, inside which it is virtual",
+		why: "a sleep is too short on a busy machine and too long on others: wait for the condition, or move the test to a file of those that run in testing/synctest's virtual time",
 	},
 }
 
@@ -55,7 +54,6 @@ var calls = []struct {
 func (t *Tree) Calls() []Breach {
 	var out []Breach
 	for _, s := range t.files {
-		bubbles := s.bubbles()
 		ast.Inspect(s.ast, func(n ast.Node) bool {
 			sel, ok := n.(*ast.SelectorExpr)
 			if !ok {
@@ -69,7 +67,7 @@ func (t *Tree) Calls() []Breach {
 				out = append(out, Breach{t.at(sel.Pos()), "calls " + x.Name + "." + sel.Sel.Name, "a test that skips is a promise nobody keeps: what a machine lacks is installed by make setup, or the test fails and says so"})
 			}
 			for _, law := range calls {
-				if s.breaks(x.Name, sel, law.pkg, law.names) && s.bound(law.tests, law.homes) && (!law.tests || !bubbles.contain(sel.Pos())) {
+				if s.breaks(x.Name, sel, law.pkg, law.names) && s.bound(law.tests, law.homes) {
 					out = append(out, Breach{t.at(sel.Pos()), "uses " + x.Name + "." + sel.Sel.Name, law.why})
 				}
 			}
@@ -99,37 +97,13 @@ func (s *source) breaks(x string, sel *ast.SelectorExpr, pkg string, names []str
 // bound reports whether a law applies to the file.
 func (s *source) bound(tests bool, homes []string) bool {
 	if tests {
-		return s.test || helper(s.dir) && !within(s.dir, "bench")
+		return (s.test || helper(s.dir)) && !within(s.dir, "bench") && !s.virtual()
 	}
 	return !s.test && !helper(s.dir) && !within(s.dir, homes...)
 }
 
-// spans are parts of a file.
-type spans [][2]token.Pos
-
-func (s spans) contain(p token.Pos) bool {
-	for _, span := range s {
-		if span[0] <= p && p < span[1] {
-			return true
-		}
-	}
-	return false
-}
-
-// bubbles finds the calls of synctest.Test, inside which time is virtual.
-func (s *source) bubbles() spans {
-	var out spans
-	ast.Inspect(s.ast, func(n ast.Node) bool {
-		call, ok := n.(*ast.CallExpr)
-		if !ok {
-			return true
-		}
-		if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
-			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "synctest" && strings.HasPrefix(sel.Sel.Name, "Test") {
-				out = append(out, [2]token.Pos{call.Pos(), call.End()})
-			}
-		}
-		return true
-	})
-	return out
+// virtual reports whether the file's tests run in virtual time, where sleeping is how
+// the clock is moved.
+func (s *source) virtual() bool {
+	return slices.ContainsFunc(s.imports, func(i imported) bool { return i.path == "testing/synctest" })
 }
