@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"net"
 	"strings"
@@ -69,7 +70,7 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", ErrCredentials, err)
 	case errors.Is(err, nats.ErrConnectionClosed):
 		return fmt.Errorf("%w (%w)", ErrClosed, err)
-	case unanswered(err), errors.Is(err, nats.ErrNoServers), errors.As(err, new(net.Error)):
+	case unanswered(err), errors.Is(err, nats.ErrNoServers):
 		return fmt.Errorf("%w (%w)", ErrUnreachable, err)
 	}
 	return err
@@ -81,11 +82,11 @@ func unanswered(err error) bool {
 	for _, e := range []error{
 		nats.ErrTimeout, nats.ErrDisconnected, nats.ErrNoResponders, nats.ErrReconnectBufExceeded,
 		nats.ErrConnectionReconnecting, jetstream.ErrNoStreamResponse, jetstream.ErrAsyncPublishTimeout,
-		context.DeadlineExceeded,
+		context.DeadlineExceeded, io.EOF, io.ErrClosedPipe,
 	} {
 		if errors.Is(err, e) {
 			return true
 		}
 	}
-	return false
+	return errors.As(err, new(net.Error)) // a write may be the first to notice
 }
