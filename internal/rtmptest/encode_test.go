@@ -1,4 +1,4 @@
-package rtmptest
+package rtmptest_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest/media"
+	"github.com/shoalcast/shoal/internal/rtmptest"
 )
 
 // Every codec that publishers may send can be made by this machine's ffmpeg, with as
@@ -15,20 +16,20 @@ func TestEncode(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name   string
-		e      Encoding
+		e      rtmptest.Encoding
 		frames int
 		video  byte   // first byte of the video's record
 		audio  string // first bytes of the audio's
 	}{
-		{"H.264 and AAC", Encoding{Video: media.H264, Audio: media.AAC, BFrames: 2}, 60, 1, "\x11\x90"},
-		{"HEVC and Opus", Encoding{Video: media.HEVC, Audio: media.Opus}, 60, 1, "OpusHead\x01\x02"},
-		{"AV1", Encoding{Video: media.AV1}, 60, 0x81, ""},
+		{"H.264 and AAC", rtmptest.Encoding{Video: media.H264, Audio: media.AAC, BFrames: 2}, 60, 1, "\x11\x90"},
+		{"HEVC and Opus", rtmptest.Encoding{Video: media.HEVC, Audio: media.Opus}, 60, 1, "OpusHead\x01\x02"},
+		{"AV1", rtmptest.Encoding{Video: media.AV1}, 60, 0x81, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			clip, err := Encode(ctx, tt.e)
+			clip, err := rtmptest.Encode(ctx, tt.e)
 			if err != nil {
 				t.Fatal(err)
 			}

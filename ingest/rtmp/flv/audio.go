@@ -90,7 +90,7 @@ func (c *cursor) exAudio(p *Packet, typ uint8) error {
 			return fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, typ, ErrForm)
 		}
 	}
-	fourCC := ""
+	var fourCC media.Codec
 	if kind != manyTracksManyCodecs {
 		fourCC = c.fourCC()
 	}
@@ -108,12 +108,12 @@ func (c *cursor) exAudio(p *Packet, typ uint8) error {
 	return c.exAudioBody(p, typ, fourCC)
 }
 
-func (c *cursor) exAudioBody(p *Packet, typ uint8, fourCC string) error {
-	switch codec := media.Codec(fourCC); codec {
+func (c *cursor) exAudioBody(p *Packet, typ uint8, fourCC media.Codec) error {
+	switch fourCC {
 	case media.AAC, media.Opus:
-		p.Codec = codec
+		p.Codec = fourCC
 	default:
-		return unsupported("audio", strconv.Quote(fourCC))
+		return unsupported("audio", strconv.Quote(string(fourCC)))
 	}
 	p.Body = nil
 	switch typ {

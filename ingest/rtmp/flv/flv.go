@@ -94,7 +94,16 @@ func (c *cursor) u24() int {
 
 func (c *cursor) s24() int32 { return int32(c.u24()<<8) >> 8 }
 
-func (c *cursor) fourCC() string { return string(c.take(4)) }
+// fourCC reads a codec's name, without an allocation when it is one of ours.
+func (c *cursor) fourCC() media.Codec {
+	b := c.take(4)
+	for _, known := range [...]media.Codec{media.H264, media.HEVC, media.AV1, media.AAC, media.Opus} {
+		if string(b) == string(known) {
+			return known
+		}
+	}
+	return media.Codec(b)
+}
 
 // modEx reads the modifiers in front of a packet, if any, and returns the type of the
 // packet after them and the nanosecond offset. Unknown modifiers are passed over, as
@@ -118,7 +127,7 @@ func (c *cursor) modEx(typ uint8) (next uint8, nanos uint32) {
 
 // tracks finds track 0 in a multitrack packet: its FourCC and its body. The ids of
 // the others go to p.
-func (c *cursor) tracks(p *Packet, kind uint8, fourCC string) (string, []byte, bool) {
+func (c *cursor) tracks(p *Packet, kind uint8, fourCC media.Codec) (media.Codec, []byte, bool) {
 	for len(c.b) > 0 {
 		cc := fourCC
 		if kind == manyTracksManyCodecs {

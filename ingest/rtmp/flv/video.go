@@ -102,7 +102,7 @@ func (c *cursor) exVideo(p *Packet, first uint8) error {
 			return fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, typ, ErrForm)
 		}
 	}
-	fourCC := ""
+	var fourCC media.Codec
 	if kind != manyTracksManyCodecs {
 		fourCC = c.fourCC()
 	}
@@ -120,12 +120,12 @@ func (c *cursor) exVideo(p *Packet, first uint8) error {
 	return c.exVideoBody(p, typ, fourCC)
 }
 
-func (c *cursor) exVideoBody(p *Packet, typ uint8, fourCC string) error {
-	switch codec := media.Codec(fourCC); codec {
+func (c *cursor) exVideoBody(p *Packet, typ uint8, fourCC media.Codec) error {
+	switch fourCC {
 	case media.H264, media.HEVC, media.AV1:
-		p.Codec = codec
+		p.Codec = fourCC
 	default:
-		return unsupported("video", strconv.Quote(fourCC))
+		return unsupported("video", strconv.Quote(string(fourCC)))
 	}
 	p.Body = nil
 	switch typ {
