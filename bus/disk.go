@@ -23,7 +23,7 @@ type disk struct {
 
 const (
 	maxReserve = 256 << 20
-	diskEvery  = 200 * time.Millisecond // at 1 Gbps of pieces, a tenth of maxReserve
+	diskEvery  = 200 * time.Millisecond
 )
 
 func newDisk(dir string) *disk {
@@ -54,9 +54,10 @@ func (d *disk) storable(store string) int64 {
 	return max(free+used-d.reserve, 1<<20)
 }
 
-// room returns ErrNoSpace when the disk is too full for another piece, or, with
-// urgent, for another fact or entry.
-func (d *disk) room(urgent bool) error {
+// room returns ErrNoSpace when the disk is too full for another piece of size bytes,
+// or, with urgent, for another fact or entry. What it lets pass is counted until the
+// disk is looked at again.
+func (d *disk) room(size int, urgent bool) error {
 	if d == nil || d.reserve == 0 {
 		return nil
 	}
@@ -73,8 +74,9 @@ func (d *disk) room(urgent bool) error {
 	if urgent {
 		need /= 2
 	}
-	if d.last < need {
+	if d.last-int64(size) < need {
 		return ErrNoSpace
 	}
+	d.last -= int64(size)
 	return nil
 }

@@ -64,7 +64,7 @@ func (b *Bus) append(ctx context.Context, m *nats.Msg, expectLast uint64, messag
 	defer done()
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	if err := b.disk.room(true); err != nil {
+	if err := b.disk.room(len(m.Data), true); err != nil {
 		return 0, err
 	}
 	opts = append(opts, jetstream.WithMsgID(messageID))
@@ -132,7 +132,7 @@ func (b *Bus) stored(ctx context.Context, subject, messageID string) (seq uint64
 // PublishPiece publishes one piece and waits for its acknowledgement. A publisher
 // of many uses a PieceWriter.
 func (b *Bus) PublishPiece(ctx context.Context, p *event.Piece) error {
-	if err := b.disk.room(false); err != nil {
+	if err := b.disk.room(len(p.Data), false); err != nil {
 		return fmt.Errorf("publish piece %s: %w", p.Address, err)
 	}
 	ctx, cancel := withTimeout(ctx)

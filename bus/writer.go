@@ -172,7 +172,7 @@ func (w *PieceWriter) run(ctx context.Context) error {
 }
 
 func (w *PieceWriter) send(m *nats.Msg) (jetstream.PubAckFuture, error) {
-	if err := w.b.disk.room(false); err != nil {
+	if err := w.b.disk.room(len(m.Data), false); err != nil {
 		return nil, err
 	}
 	return w.b.js.PublishMsgAsync(m)
@@ -186,7 +186,7 @@ func (w *PieceWriter) resend(ctx context.Context, window []sent, first error) ([
 	defer cancel()
 	w.b.log.Warn("publishing pieces again after a lost connection", "pieces", len(window), "error", first)
 	for len(window) > 0 {
-		if err := w.b.disk.room(false); err != nil {
+		if err := w.b.disk.room(len(window[0].msg.Data), false); err != nil {
 			return window, err
 		}
 		_, err := w.b.publish(ctx, window[0].msg)
