@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"math"
 )
 
 // Reading of ISO base media files (ISO/IEC 14496-12), as far as joining the pieces of
@@ -144,15 +143,28 @@ func sameTracks(a, b map[uint32]track) bool {
 	return true
 }
 
-// fragment is one track's part of a piece.
+// fragment is one track's part of a piece, in its track's timescale.
 type fragment struct {
-	track    uint32
-	tfdt     []byte // its decode time, in the piece
-	start    uint64
-	duration uint64
+	track uint32
+	tfdt  []byte // its decode time, in the piece
+	start int64  // the same, read
+	span  span
 }
 
-func (f fragment) end() uint64 { return f.start + f.duration }
+// span is where samples lie, from their fragment's start or as a decode and a
+// presentation time: with B-frames the last picture shown is not the last decoded, and
+// where a publish was cut off, pictures before it may be missing.
+type span struct {
+	decoded     int64 // end of the last sample in decode order
+	first, last int64 // start of the first and end of the last that is shown
+}
+
+func (s span) shifted(by int64) span { return span{s.decoded + by, s.first + by, s.last + by} }
+
+// with returns the span over both.
+func (s span) with(t span) span {
+	return span{max(s.decoded, t.decoded), min(s.first, t.first), max(s.last, t.last)}
+}
 
 // readPiece finds the fragments of a piece.
 func readPiece(piece []byte, tracks map[uint32]track) ([]fragment, error) {
@@ -194,8 +206,11 @@ const (
 	trunComposition     = 0x800
 )
 
+// maxTime bounds decode times, so that sums of them cannot overflow.
+const maxTime = 1 << 60
+
 func readFragment(traf []byte, tracks map[uint32]track) (fragment, error) {
-	var f fragment
+	f := fragment{span: span{first: maxTime}}
 	var each uint32
 	err := eachBox(traf, func(kind string, _, body []byte) error {
 		if kind != "tfhd" && kind != "tfdt" && kind != "trun" {
@@ -224,19 +239,23 @@ func readFragment(traf []byte, tracks map[uint32]track) (fragment, error) {
 			}
 		case "tfdt":
 			f.tfdt = body[4:8]
-			f.start = uint64(binary.BigEndian.Uint32(body[4:]))
+			start := uint64(binary.BigEndian.Uint32(body[4:]))
 			if body[0] == 1 {
 				if len(body) < 12 {
 					return errBox
 				}
-				f.tfdt, f.start = body[4:12], binary.BigEndian.Uint64(body[4:])
+				f.tfdt, start = body[4:12], binary.BigEndian.Uint64(body[4:])
 			}
+			if start > maxTime {
+				return errors.New("a decode time is out of range")
+			}
+			f.start = int64(start)
 		case "trun":
-			d, err := runDuration(flags, body, each)
+			run, err := readRun(flags, body, each)
 			if err != nil {
 				return err
 			}
-			f.duration += d
+			f.span = f.span.with(run.shifted(f.span.decoded))
 		}
 		return nil
 	})
@@ -245,18 +264,20 @@ func readFragment(traf []byte, tracks map[uint32]track) (fragment, error) {
 		return f, err
 	case f.tfdt == nil || tracks[f.track].timescale == 0:
 		return f, errors.New("a track fragment has no decode time or an unknown track")
-	case f.start > math.MaxInt64/2 || f.duration > math.MaxInt64/2:
-		return f, errors.New("a decode time is out of range")
+	case f.span.decoded > maxTime:
+		return f, errors.New("a duration is out of range")
 	}
+	f.span.first = min(f.span.first, f.span.decoded) // no samples
 	return f, nil
 }
 
-func runDuration(flags uint32, body []byte, each uint32) (uint64, error) {
-	count := uint64(binary.BigEndian.Uint32(body[4:]))
-	if flags&trunDuration == 0 {
-		return count * uint64(each), nil
+// readRun returns where the samples of a trun lie, from its own start.
+func readRun(flags uint32, body []byte, each uint32) (span, error) {
+	count := int64(binary.BigEndian.Uint32(body[4:]))
+	if flags&(trunDuration|trunComposition) == 0 {
+		return span{decoded: count * int64(each), last: count * int64(each)}, nil
 	}
-	at, size := uint64(8), uint64(0)
+	at, size, offset := int64(8), int64(0), int64(0)
 	for _, f := range []uint32{trunDataOffset, trunFirstFlags} {
 		if flags&f != 0 {
 			at += 4
@@ -264,16 +285,24 @@ func runDuration(flags uint32, body []byte, each uint32) (uint64, error) {
 	}
 	for _, f := range []uint32{trunDuration, trunSize, trunFlags, trunComposition} {
 		if flags&f != 0 {
+			offset = size
 			size += 4
 		}
 	}
-	if at+count*size > uint64(len(body)) {
-		return 0, errBox
+	if at+count*size > int64(len(body)) {
+		return span{}, errBox
 	}
-	var sum uint64
-	for range count {
-		sum += uint64(binary.BigEndian.Uint32(body[at:]))
-		at += size
+	s := span{first: maxTime}
+	for ; count > 0; count, at = count-1, at+size {
+		d, shown := int64(each), s.decoded
+		if flags&trunDuration != 0 {
+			d = int64(binary.BigEndian.Uint32(body[at:]))
+		}
+		if flags&trunComposition != 0 { // unsigned in version 0, but never that large
+			shown += int64(int32(binary.BigEndian.Uint32(body[at+offset:])))
+		}
+		s.first, s.last = min(s.first, shown), max(s.last, shown+d)
+		s.decoded += d
 	}
-	return sum, nil
+	return s, nil
 }

@@ -22,7 +22,7 @@ func FuzzReadPiece(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		o := output{tracks: tracks, ends: map[uint32]uint64{1: 1 << 40, 2: 90_000}, shift: map[uint32]uint64{}}
+		o := output{tracks: tracks, ends: map[uint32]span{1: {1 << 40, 0, 1 << 41}, 2: {90_000, 0, 90_000}}, shift: map[uint32]int64{}}
 		before := bytes.Clone(b)
 		out, err := o.place(b)
 		if !bytes.Equal(b, before) {
@@ -85,11 +85,16 @@ func TestADecodeTimeDoesNotWrap(t *testing.T) {
 }
 
 func TestRescale(t *testing.T) {
-	for _, c := range []struct{ v, to, from, want uint64 }{
-		{48_000, 90_000, 48_000, 90_000}, {1, 90_000, 48_000, 1}, {0, 1, 1, 0},
-		{1 << 60, 90_000, 90_000, 1 << 60}, {1 << 63, 90_000, 1, 0}, {1 << 62, 90_000, 48_000, 1 << 62 / 8 * 15},
+	for _, c := range []struct {
+		v        int64
+		to, from uint32
+		want     int64
+	}{
+		{48_000, 90_000, 48_000, 90_000}, {1, 90_000, 48_000, 1}, {-1, 90_000, 48_000, -1}, {0, 1, 1, 0},
+		{1 << 60, 90_000, 90_000, 1 << 60}, {1 << 62, 90_000, 1, 0}, {1 << 61, 90_000, 48_000, 1 << 61 / 8 * 15},
+		{1 << 62, 90_000, 48_000, 1 << 62 / 8 * 15}, {1 << 62, 4, 1, 0},
 	} {
-		if got := rescale(c.v, c.to, c.from); got != c.want {
+		if got := rescale(c.v, c.to, c.from); c.want >= 0 && got != c.want || c.want < 0 && got >= 0 {
 			t.Errorf("%d×%d/%d = %d, want %d", c.v, c.to, c.from, got, c.want)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,10 +25,12 @@ type mediaPiece struct {
 	key      bool
 }
 
-// small and large differ in their parameter sets, so one cannot follow the other.
+// small and large differ in their parameter sets, so one cannot follow the other; bframes are
+// decoded in another order than shown.
 var (
-	small = sync.OnceValues(func() (media, error) { return makeMedia("320x180", "libx264") })
-	large = sync.OnceValues(func() (media, error) { return makeMedia("416x240", "libx264") })
+	small   = sync.OnceValues(func() (media, error) { return makeMedia("320x180", "-tune", "zerolatency") })
+	large   = sync.OnceValues(func() (media, error) { return makeMedia("416x240", "-tune", "zerolatency") })
+	bframes = sync.OnceValues(func() (media, error) { return makeMedia("320x180", "-bf", "3", "-x264-params", "b-adapt=0") })
 )
 
 func mustMedia(t *testing.T, make func() (media, error)) media {
@@ -41,17 +44,18 @@ func mustMedia(t *testing.T, make func() (media, error)) media {
 
 // makeMedia encodes 20 s of 25 pictures a second, a keyframe each second, in pieces of
 // about 200 ms.
-func makeMedia(size, codec string) (media, error) {
+func makeMedia(size string, encoder ...string) (media, error) {
 	dir, err := os.MkdirTemp("", "shoal-peer")
 	if err != nil {
 		return media{}, err
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "m.mp4")
-	cmd := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=r=25:s="+size,
-		"-f", "lavfi", "-i", "sine=440:r=48000", "-t", "20", "-c:v", codec, "-preset", "ultrafast", "-tune", "zerolatency",
+	args := append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=r=25:s=" + size,
+		"-f", "lavfi", "-i", "sine=440:r=48000", "-t", "20", "-c:v", "libx264", "-preset", "ultrafast",
 		"-g", "25", "-keyint_min", "25", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
-		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-frag_duration", "200000", file)
+		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-frag_duration", "200000"}, encoder...)
+	cmd := exec.Command("ffmpeg", append(args, file)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return media{}, &exec.Error{Name: string(out), Err: err}
 	}
@@ -86,7 +90,7 @@ func makeMedia(size, codec string) (media, error) {
 		}
 		scale := event.Ticks(tracks[fragments[0].track].timescale)
 		p.pts = event.Ticks(fragments[0].start) * event.Timescale / scale
-		p.dur = event.Ticks(fragments[0].duration) * event.Timescale / scale
+		p.dur = event.Ticks(fragments[0].span.decoded) * event.Timescale / scale
 		if i > 0 {
 			m.pieces[i-1].dur = p.pts - m.pieces[i-1].pts
 		}
@@ -110,10 +114,21 @@ func mustPlay(t *testing.T, file string) (frames int, seconds float64) {
 		t.Fatalf("ffprobe: %v\n%s", err, out)
 	}
 	first, last := -1.0, -1.0
+	var shown []float64
+	decoded := -1.0
 	for line := range strings.Lines(string(out)) {
-		at := parseSeconds(t, strings.Split(strings.TrimSpace(line), ",")[0])
-		if at <= last {
-			t.Fatalf("%s: time goes from %f to %f", file, last, at)
+		times := strings.Split(strings.TrimSpace(line), ",")
+		shown = append(shown, parseSeconds(t, times[0]))
+		at := parseSeconds(t, times[1])
+		if at <= decoded {
+			t.Fatalf("%s: decode time goes from %f to %f", file, decoded, at)
+		}
+		decoded = at
+	}
+	slices.Sort(shown)
+	for _, at := range shown {
+		if at < last+0.039 {
+			t.Fatalf("%s: a picture at %f, the next at %f", file, last, at)
 		}
 		if last = at; first < 0 {
 			first = at

@@ -30,9 +30,9 @@ type output struct {
 	tracks map[uint32]track
 	init   event.Root
 	epoch  event.Epoch
-	ends   map[uint32]uint64 // decode time behind the last sample written, per track
-	shift  map[uint32]uint64 // of the current epoch; nil: verbatim
-	begun  bool              // pieces since the last break are being written
+	ends   map[uint32]span  // of what is written, per track
+	shift  map[uint32]int64 // of the current epoch's times; nil: verbatim
+	begun  bool             // pieces since the last break are being written
 	total  event.Ticks
 }
 
@@ -64,7 +64,7 @@ func (o *output) write(p fetched) error {
 	if !o.begun && (p.entry.Epoch != o.epoch) {
 		o.epoch, o.shift = p.entry.Epoch, nil
 		if len(o.ends) > 0 {
-			o.shift = map[uint32]uint64{}
+			o.shift = map[uint32]int64{}
 		}
 	}
 	data, err := o.place(p.data)
@@ -107,7 +107,7 @@ func (o *output) change(init initSegment) error {
 		return fmt.Errorf("write output: %w", err)
 	}
 	o.init, o.tracks, o.epoch = init.root, tracks, 0
-	o.ends, o.shift = map[uint32]uint64{}, nil
+	o.ends, o.shift = map[uint32]span{}, nil
 	return nil
 }
 
@@ -152,51 +152,74 @@ func (o *output) place(piece []byte) ([]byte, error) {
 				return nil, err
 			}
 		}
-		o.ends[f.track] = max(o.ends[f.track], f.end()+by)
+		ends, ok := o.ends[f.track]
+		if !ok {
+			ends.first = maxTime
+		}
+		o.ends[f.track] = ends.with(f.span.shifted(f.start + by))
 	}
 	return piece, nil
 }
 
-// align chooses one shift for all tracks, so that they stay in step: the earliest of
-// the piece's fragments goes behind the last sample written of any track. Where the new
-// epoch's times begin beyond that, the shift is a negative one, modulo 2⁶⁴.
+// shiftStep is what shifts are rounded up to: a whole number of frames at 25, 30, 50 and
+// 60 a second, so that pictures stay on the grid on which they began and whoever rounds
+// their times to frames does not find two on one.
+const shiftStep = event.Timescale / 5
+
+// align chooses one shift for all tracks, so that they stay in step: the smallest with
+// which nothing of the piece is decoded or shown before what is written has ended. Where
+// the new epoch's times begin beyond that, the shift is negative.
 func (o *output) align(fragments []fragment) {
-	end, start := uint64(0), uint64(math.MaxUint64)
-	for id, e := range o.ends {
-		end = max(end, rescale(e, event.Timescale, uint64(o.tracks[id].timescale))+1)
+	var decoded, last int64
+	for id, s := range o.ends {
+		scale := o.tracks[id].timescale
+		decoded = max(decoded, rescale(s.decoded, event.Timescale, scale)+1)
+		last = max(last, rescale(s.last, event.Timescale, scale)+1)
 	}
+	start, first := int64(math.MaxInt64), int64(math.MaxInt64)
 	for _, f := range fragments {
-		start = min(start, rescale(f.start, event.Timescale, uint64(o.tracks[f.track].timescale)))
+		scale := o.tracks[f.track].timescale
+		start = min(start, rescale(f.start, event.Timescale, scale))
+		first = min(first, rescale(f.start+f.span.first, event.Timescale, scale))
 	}
-	shift := int64(end - start)
+	shift := max(decoded-start, last-first)
+	if over := shift % shiftStep; over > 0 {
+		shift += shiftStep - over
+	} else {
+		shift -= over
+	}
 	for id, t := range o.tracks {
-		by := int64(rescale(uint64(max(shift, -shift)), uint64(t.timescale), event.Timescale))
-		if shift < 0 {
-			by = -by
-		}
-		o.shift[id] = uint64(by)
+		o.shift[id] = rescale(shift, t.timescale, event.Timescale)
 	}
 }
 
-// rescale returns v×to/from, rounded down, and 0 where that overflows.
-func rescale(v, to, from uint64) uint64 {
-	hi, lo := bits.Mul64(v, to)
-	if hi >= from {
+// rescale returns v×to/from, rounded towards zero, and 0 where that overflows.
+func rescale(v int64, to, from uint32) int64 {
+	hi, lo := bits.Mul64(uint64(max(v, -v)), uint64(to))
+	if hi >= uint64(from) {
 		return 0
 	}
-	q, _ := bits.Div64(hi, lo, from)
-	return q
+	q, _ := bits.Div64(hi, lo, uint64(from))
+	if q > math.MaxInt64 {
+		return 0
+	}
+	if v < 0 {
+		return -int64(q)
+	}
+	return int64(q)
 }
 
-func putTime(at []byte, t uint64) error {
-	if len(at) == 8 {
-		binary.BigEndian.PutUint64(at, t)
-		return nil
-	}
-	if t > 1<<32-1 {
+func putTime(at []byte, t int64) error {
+	switch {
+	case t < 0:
+		return errors.New("a decode time would lie before zero")
+	case len(at) == 8:
+		binary.BigEndian.PutUint64(at, uint64(t))
+	case t > math.MaxUint32:
 		return errors.New("a 32-bit decode time overflows: the output cannot go on")
+	default:
+		binary.BigEndian.PutUint32(at, uint32(t))
 	}
-	binary.BigEndian.PutUint32(at, uint32(t))
 	return nil
 }
 
