@@ -278,3 +278,5 @@ func (l *logBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+func contains(l *logBuffer, s string) bool { return strings.Contains(l.String(), s) }
