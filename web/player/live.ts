@@ -4,8 +4,8 @@
 
 /** Room for decoding, beyond what arrival needs. */
 const margin = 0.08;
-const pieces = 150; // measured over: 30 s of 200 ms pieces
-const quantile = 0.97; // a rare hiccup must not hold the picture back for half a minute
+const pieces = 80; // measured over: 16 s of 200 ms pieces
+const quantile = 0.96; // a rare hiccup must not hold the picture back
 const enough = 4; // pieces before a measure is believed
 const maxLag = 3;
 const perStall = 0.12;

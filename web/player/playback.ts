@@ -23,6 +23,8 @@ export interface PlaybackEvents {
   failed(err: unknown): void;
   /** The origin does not answer as it should; the stream may have ended. */
   trouble(): void;
+  /** The playlist has no whole segment yet. */
+  empty(): void;
 }
 
 const startBehind = 0.3; // seconds behind the newest piece, until jitter is measured
@@ -81,6 +83,7 @@ export class Playback {
     });
     this.hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => this.buffered(data.frag as Fragment, data.part));
     this.hls.on(Hls.Events.ERROR, (_, data) => {
+      if (data.details === Hls.ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
       if (data.type === Hls.ErrorTypes.NETWORK_ERROR) return on.trouble();
       if (!data.fatal) return;
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.playedOnce) return this.hls.recoverMediaError();
@@ -174,7 +177,7 @@ export class Playback {
       this.epoch = entry.epoch;
     }
     const live = part !== null && (!this.joinedAt || entry.epoch > this.joinedAt.epoch || entry.n > this.joinedAt.n);
-    if (live && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
+    if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
     if (!this.playedOnce && this.video.autoplay && this.video.paused) void this.video.play().catch(() => undefined);
   }
 

@@ -48,6 +48,7 @@ export interface PlayerOptions {
 }
 
 const pollMs = 1_000;
+const emptyMs = 250; // between looks at a playlist that has nothing whole yet
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 
 export class Player extends EventTarget {
@@ -187,10 +188,14 @@ export class Player extends EventTarget {
     this.clock ??= await askClock(() => this.origin.time(signal));
   }
 
-  /** A stream is worth starting once an entry of it can be had, newer than where it stopped before. */
+  /**
+   * A stream is worth starting once an entry of it can be had, newer than where it
+   * stopped before, and a whole segment lies behind it: hls.js takes no playlist without.
+   */
   private playable(m: Manifest): boolean {
     const newest = this.source?.newest()?.entry;
-    return m.live && newest !== undefined && (!this.endedAt || order(this.endedAt, newest) < 0);
+    if (!m.live || !newest || (this.endedAt && order(this.endedAt, newest) >= 0)) return false;
+    return this.source!.book(newest.r).reachesBefore(newest.msn);
   }
 
   /** Verifies who offers the stream; false when it may not be played. */
@@ -222,7 +227,7 @@ export class Player extends EventTarget {
     const since = performance.now();
     const newest = this.source?.newest()?.entry;
     if (newest) {
-      this.endedAt = { epoch: newest.epoch, n: newest.n };
+      if (!m.live) this.endedAt = { epoch: newest.epoch, n: newest.n };
       // Held by the origin until something happens, so that the page starts at once.
       const next = await this.origin.manifest({ r: newest.r, after: newest }, signal);
       this.began = performance.now();
@@ -246,6 +251,7 @@ export class Player extends EventTarget {
     this.noteFirstFrame();
     let asked = 0;
     let check = false;
+    let empty = false;
     let failure: unknown = null;
     this.playback = new Playback(
       this.video,
@@ -268,6 +274,10 @@ export class Player extends EventTarget {
           check = true;
           this.wake();
         },
+        empty: () => {
+          empty = true;
+          this.wake();
+        },
       },
       this.target,
     );
@@ -275,6 +285,10 @@ export class Player extends EventTarget {
       while (!signal.aborted) {
         await this.rest(500, signal);
         if (failure) throw failure;
+        if (empty) {
+          await sleep(emptyMs, signal);
+          return;
+        }
         if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
           // A machine that slept: its monotonic clock may have stood still.
           asked = performance.now();
