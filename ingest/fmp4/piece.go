@@ -63,8 +63,8 @@ func (c *Chunker) cutAudio(n int) {
 
 // cutOpen hands out what is open, whether it is complete or not.
 func (c *Chunker) cutOpen() {
-	if n := len(c.piece.video); n > 0 {
-		c.cut(c.piece.video[n-1].dts + c.video.frame())
+	if len(c.piece.video) > 0 {
+		c.cut(c.expectedEnd())
 	} else if n := len(c.piece.audio); n > 0 {
 		c.cutAudio(n)
 	}

@@ -12,8 +12,8 @@ type startQueue struct {
 	samples []sample
 	bytes   int
 	begun   bool
-	t       event.Ticks // of the first
-	arrived time.Time   // of the first
+	t       event.Ticks // when the first is shown: sound comes with the time of what is shown
+	arrived time.Time   // when it arrived, and as much later as it is shown after it is decoded
 }
 
 // maxEarlyAudio is how much audio from before the first picture is kept.
@@ -51,7 +51,7 @@ func (q *startQueue) keep(ok func(*sample) bool) {
 func (c *Chunker) enqueue(s sample) {
 	q := &c.queue
 	if !q.begun {
-		q.begun, q.t, q.arrived = true, s.dts, s.arrived
+		q.begun, q.t, q.arrived = true, s.pts, s.arrived.Add((s.pts - s.dts).Duration())
 	}
 	picture := q.has(media.Video)
 	switch {

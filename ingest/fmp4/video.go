@@ -71,11 +71,23 @@ func (c *Chunker) addVideo(s sample) {
 	c.piece.received = s.arrived
 	v.began, v.lastDTS = true, s.dts
 	if v.rate.frame() > 0 {
-		end := s.dts + v.frame()
-		if c.complete(end - c.piece.video[0].dts) {
+		if end := c.expectedEnd(); c.complete(end - c.piece.video[0].dts) {
 			c.cut(end)
 		}
 	}
+}
+
+// expectedEnd is when the open piece's newest picture should end. It is counted from
+// the piece's first picture, as then the rounding of timestamps does not add up from
+// piece to piece; from the newest one when the pictures did not come evenly.
+func (c *Chunker) expectedEnd() event.Ticks {
+	video, f := c.piece.video, c.video.frameExact()
+	even := video[0].dts + event.Ticks(math.Round(float64(len(video))*f))
+	end := video[len(video)-1].dts + c.video.frame()
+	if d := even - end; d >= -2*millisecond && d <= 2*millisecond {
+		return max(even, video[len(video)-1].dts+1)
+	}
+	return end
 }
 
 // repair makes decode times grow and presentation times not come before them.
