@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"fmt"
 	"testing"
 	"time"
 
@@ -195,3 +196,6 @@ func (p *publisher) sendEntry(b []byte) {
 		p.t.Fatal(err)
 	}
 }
+
+// at writes a position of the current epoch as manifest.json's query wants it.
+func (p *publisher) at(n uint64) string { return fmt.Sprintf("%d.%d", p.epoch, n) }

@@ -258,7 +258,7 @@ func (w *window) next(now time.Time) int {
 	}
 	pos := it.position()
 	waited := now.Sub(it.added)
-	if follows := pos.Epoch == edge.Epoch && pos.N == edge.N+1 || pos.Epoch > edge.Epoch && pos.N == 0; !follows {
+	if !follows(edge, pos) {
 		if waited < holeGrace {
 			return -1
 		}
@@ -280,12 +280,17 @@ func (w *window) next(now time.Time) int {
 	return -1
 }
 
+// follows reports whether nothing can stand between two positions, a before b.
+func follows(a, b event.Position) bool {
+	return b.Epoch == a.Epoch && b.N == a.N+1 || b.Epoch > a.Epoch && b.N == 0
+}
+
 // first returns the index of the item that a playlist can begin with: one that starts a
 // segment and has its bytes. What comes before it is waited for a little.
 func (w *window) first(now time.Time) int {
 	for i, it := range w.waiting {
 		if it.entry.StartsSegment() && w.ready(it) {
-			if i == 0 || now.Sub(w.waiting[0].added) >= holeGrace {
+			if i == 0 || follows(w.floor, w.waiting[0].position()) || now.Sub(w.waiting[0].added) >= holeGrace {
 				return i
 			}
 			break

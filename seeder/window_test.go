@@ -360,7 +360,7 @@ func TestTheLastSegmentIsCompleteOnceAllOfItCame(t *testing.T) {
 // bytes.
 func TestPlaylistsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 	c := newCreator(t, "live")
-	var pieces []*event.Piece
+	var pieces []*pending
 	var entries [][]byte
 	for n := range uint64(90) {
 		k := n % 40
@@ -371,7 +371,7 @@ func TestPlaylistsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 			continue
 		}
 		p := c.piece(k)
-		pieces = append(pieces, p)
+		pieces = append(pieces, newPending(p))
 		entries = append(entries, c.sign(p)...)
 	}
 	playlist := func(pieceNext func() bool) []byte {
@@ -379,7 +379,7 @@ func TestPlaylistsDoNotDependOnTheOrderOfArrival(t *testing.T) {
 		p, e := pieces, entries
 		for len(p) > 0 || len(e) > 0 {
 			if len(e) == 0 || len(p) > 0 && pieceNext() {
-				b.piece(p[0])
+				b.addPiece(b.now, p[0])
 				p = p[1:]
 			} else {
 				b.entry(e[0])
