@@ -268,10 +268,11 @@ func (n *node) run(ctx context.Context, started func() error) error {
 		if !n.ready.all(ctx) {
 			return nil
 		}
-		if err := n.dir.Announce(n.running); err != nil {
+		if err := started(); err != nil {
 			return err
 		}
-		if err := started(); err != nil {
+		// Last: whoever waits for it may use everything.
+		if err := n.dir.Announce(n.running); err != nil {
 			return err
 		}
 		n.log.Info("ready", "http", n.running.HTTP, "rtmp", n.running.RTMP)
