@@ -86,11 +86,22 @@ func checkForeign(path string) error {
 		return unwritable(path, err)
 	}
 	for _, e := range entries {
-		if n := e.Name(); n != lockFile && n != runDir && n != "lost+found" && !strings.HasPrefix(n, ".") && !strings.HasSuffix(n, ".log") {
-			return fmt.Errorf("data directory %s holds other things (%s) and no %s file: choose an empty or a new directory with --data", path, n, formatFile)
+		if !harmless(e.Name()) {
+			return fmt.Errorf("data directory %s holds other things (%s) and no %s file: choose an empty or a new directory with --data", path, e.Name(), formatFile)
 		}
 	}
 	return nil
+}
+
+// harmless reports whether a name may stand in a directory before its first start.
+func harmless(name string) bool {
+	switch name {
+	case lockFile, runDir, // from a start that was cut short
+		"keys",       // made by stream add before any start
+		"lost+found": // of a disk of its own
+		return true
+	}
+	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".log")
 }
 
 // bringTo reads FORMAT and runs the upgrades up to format, writing FORMAT after each.

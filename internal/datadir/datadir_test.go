@@ -112,6 +112,18 @@ func TestSomebodyElsesDirectoryIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestKeysMadeBeforeTheFirstStartAreKept(t *testing.T) {
+	path := t.TempDir()
+	if err := os.Mkdir(filepath.Join(path, "keys"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(path, "up.log"), "")
+	mustClose(t, mustOpen(t, path))
+	if _, err := os.Stat(filepath.Join(path, "keys")); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestADirectoryThatCannotBeWrittenIsNamed(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	write(t, file, "")
