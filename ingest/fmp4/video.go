@@ -97,11 +97,15 @@ func (c *Chunker) repair(s *sample) {
 	if v.began {
 		least = v.lastDTS + 1
 	}
-	if s.dts < least {
+	switch {
+	case s.dts < least:
 		c.warnings.add(s.arrived, BackwardTime, "a picture's decode time lies %.3f s before its predecessor's; it was moved behind it", float64(least-1-s.dts)/event.Timescale)
 		s.dts = least
-	}
-	if s.pts < s.dts {
+		if v.began {
+			s.dts += event.Ticks(v.frameExact() / 2) // seen for a moment, and caught up soon
+		}
+		s.pts = max(s.pts, s.dts)
+	case s.pts < s.dts:
 		c.warnings.add(s.arrived, BadPresentTime, "a picture is to be shown %.3f s before it is decoded; its decode time was moved", float64(s.dts-s.pts)/event.Timescale)
 		s.dts = max(s.pts, least)
 		s.pts = max(s.pts, s.dts)
