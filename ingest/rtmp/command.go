@@ -185,6 +185,7 @@ func (c *conn) begin(streamID uint32, r Request, sink Sink) {
 	c.server.metrics.Publishers.Inc()
 	c.server.table.publishing(c.place, true)
 	c.in.SetLimits(c.server.limits.publishing())
+	c.in.Grow(mediaBuffer)
 	c.wire.expectMedia(c.server.limits.Idle)
 }
 

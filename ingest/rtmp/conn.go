@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	readBuffer    = 16 << 10  // bytes; larger reads of payload bypass it
+	readBuffer    = 8 << 10   // bytes, before a publish
+	mediaBuffer   = 64 << 10  // bytes: most frames come with one read
 	ownChunkSize  = 4096      // bytes, of what the server sends
 	windowAckSize = 2_500_000 // bytes, offered to the peer and assumed of it
 	minWindow     = 16 << 10  // bytes; a peer that asks for more frequent acks gets these

@@ -278,6 +278,24 @@ func TestOneAllocation(t *testing.T) {
 	}
 }
 
+// A reader whose buffer grows in mid-stream loses nothing.
+func TestGrow(t *testing.T) {
+	var in []byte
+	for i := range 100 {
+		in, _ = AppendMessage(in, 6, Message{Type: TypeVideo, Timestamp: uint32(i), Payload: pattern(i * 97)}, DefaultSize)
+	}
+	r := NewReader(bufio.NewReaderSize(bytes.NewReader(in), 512), roomy)
+	for i := range 100 {
+		m, err := r.Next()
+		if err != nil || m.Timestamp != uint32(i) || !bytes.Equal(m.Payload, pattern(i*97)) {
+			t.Fatalf("message %d: %d bytes at %d, %v", i, len(m.Payload), m.Timestamp, err)
+		}
+		if i%30 == 10 {
+			r.Grow(1024 * i)
+		}
+	}
+}
+
 // No input makes the reader panic, or hold more than its limits.
 func FuzzReader(f *testing.F) {
 	f.Add(join(0x03, 0, 0, 0, 0, 0, 5, 8, 1, 0, 0, 0, "hello", 0xC3, "again"))

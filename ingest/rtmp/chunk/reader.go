@@ -39,6 +39,15 @@ func NewReader(br *bufio.Reader, l Limits) *Reader {
 // SetLimits changes what is accepted from the next message on.
 func (r *Reader) SetLimits(l Limits) { r.limits = l }
 
+// Grow reads through a buffer of at least size bytes from here on.
+func (r *Reader) Grow(size int) {
+	if r.br.Size() < size {
+		// The new buffer takes what the old one still holds; then the old one is empty,
+		// and passes reads as large as these straight on.
+		r.br = bufio.NewReaderSize(r.br, size)
+	}
+}
+
 // Next returns the next whole message. Set Chunk Size and Abort are obeyed and not
 // returned. The payload is freshly allocated and belongs to the caller.
 func (r *Reader) Next() (Message, error) {
