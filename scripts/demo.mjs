@@ -103,7 +103,7 @@ function ffmpegArgs(url) {
     "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p",
     "-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k",
     "-c:a", "aac", "-b:a", "96k", "-ac", "2",
-    "-flush_packets", "1", "-f", "flv", url,
+    "-flush_packets", "1", "-flvflags", "no_duration_filesize", "-f", "flv", url,
   ];
 }
 
