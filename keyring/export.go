@@ -47,6 +47,9 @@ func (s *Store) Export(w io.Writer, passphrase string) error {
 	if err != nil {
 		return fmt.Errorf("export keys: %w", err)
 	}
+	if s.workFactor > 0 {
+		recipient.SetWorkFactor(s.workFactor)
+	}
 	sealed, err := age.Encrypt(w, recipient)
 	if err != nil {
 		return fmt.Errorf("export keys: %w", err)

@@ -10,15 +10,20 @@ import (
 // Rhythm is how a stream's session keys follow each other. Zero values take the
 // defaults named.
 type Rhythm struct {
-	Length time.Duration // how long a key may sign: 24 h, at most manifest.MaxSession
+	Length time.Duration // how long a key may sign: 24 h, from MinLength to manifest.MaxSession
 	Lead   time.Duration // how long a record is known before its key signs: min(60 s, Length/3)
 	Fresh  time.Duration // a newest entry older than this is stale: 10 s, at most manifest.MaxFresh
 }
+
+// MinLength is the shortest time a key can sign for: less leaves no room to tell
+// everybody of the next.
+const MinLength = 10 * time.Second
 
 func (r Rhythm) withDefaults() Rhythm {
 	if r.Length <= 0 || r.Length > manifest.MaxSession {
 		r.Length = manifest.MaxSession
 	}
+	r.Length = max(r.Length, MinLength)
 	if r.Lead <= 0 || r.Lead > r.Length/3 {
 		r.Lead = min(time.Minute, r.Length/3)
 	}
@@ -35,7 +40,7 @@ type Situation struct {
 	Last     uint64             // the last serial ever signed
 	Signed   bool               // whether any entry has been signed
 	Head     event.Position     // of the newest signed entry, as read after Sessions
-	Piece    time.Duration      // how long its piece plays; 0 when unknown
+	Piece    time.Duration      // how long pieces play on average lately; 0 when unknown
 	Epoch    event.Epoch        // the last one claimed
 	Live     bool               // Epoch is open
 }
@@ -46,6 +51,18 @@ func (s Situation) first() event.Position {
 		return event.Position{}
 	}
 	return event.Position{Epoch: s.Head.Epoch, N: s.Head.N + 1}
+}
+
+// base is where signing goes on: in the epoch that is open, or in the next one.
+func (s Situation) base() event.Position {
+	first := s.first()
+	switch {
+	case !s.Live:
+		return event.Position{Epoch: max(s.Epoch, first.Epoch) + 1}
+	case s.Epoch > first.Epoch:
+		return event.Position{Epoch: s.Epoch}
+	}
+	return first
 }
 
 // inForce returns the session that signs position p.
@@ -59,27 +76,13 @@ func (s Situation) inForce(p event.Position) (manifest.Session, bool) {
 	return best, best.Serial != 0
 }
 
-// nextEpoch returns the session that signs from the beginning of an epoch after p on,
-// if one does that has not run out.
-func (s Situation) nextEpoch(p event.Position, now time.Time) (manifest.Session, bool) {
-	for _, session := range s.Sessions {
-		if session.From.N != 0 || session.From.Epoch <= p.Epoch {
-			continue
-		}
-		if there, _ := s.inForce(session.From); there.Serial == session.Serial && !over(session, now) {
-			return session, true
-		}
-	}
-	return manifest.Session{}, false
-}
-
 // over reports whether nothing signed in a session can still be on its way.
 func over(s manifest.Session, now time.Time) bool {
 	return now.Sub(time.UnixMilli(s.NotAfter)) > late
 }
 
-// late is how long after a session's end an entry signed in it may still be on its way
-// to the bus.
+// late is how long an entry may be on its way to the bus, and a record on its way to
+// the packager.
 const late = time.Second
 
 // NextSession decides whether a stream needs another session record now, and returns
@@ -102,46 +105,35 @@ func NextSession(now time.Time, s Situation, r Rhythm) (manifest.Session, bool) 
 	for _, session := range s.Sessions {
 		next.Serial = max(next.Serial, session.Serial+1)
 	}
-	first := s.first()
-	current, ok := s.inForce(first)
+	base := s.base()
+	current, ok := s.inForce(base)
 	if !ok || over(current, now) {
-		// A record that waits for the next epoch may be signing there already.
-		if current, ok = s.nextEpoch(first, now); !ok {
-			next.From = first
-			return next, true
-		}
-		first = current.From
+		next.From = s.first()
+		return next, true
 	}
 	left := time.UnixMilli(current.NotAfter).Sub(now)
 	if left > 2*r.Lead {
 		return next, false
 	}
-	base := first // where what is being signed will go on
-	if s.Epoch > base.Epoch {
-		base = event.Position{Epoch: s.Epoch}
+	if !s.Live {
+		next.From = base
+		return next, true
 	}
 	piece := s.Piece
-	if piece <= 0 {
+	if piece < time.Millisecond {
 		piece = 200 * time.Millisecond
 	}
 	pending, waiting := pendingAfter(s.Sessions, current)
 	switch {
-	case !s.Live && waiting:
-		return next, false
-	case !s.Live:
-		next.From = event.Position{Epoch: max(s.Epoch, base.Epoch) + 1}
 	case !waiting:
 		next.From = event.Position{Epoch: base.Epoch, N: base.N + ahead(min(r.Lead, max(left, 0)), piece)}
-	case left <= 0 || !reaches(base, pending.From, left, piece):
+		return next, true
+	case left >= 2*late && !reaches(base, pending.From, left, piece):
 		// Pieces come slower than they did: meet them half way.
-		next.From = event.Position{Epoch: base.Epoch, N: base.N + ahead(max(left, 0)/2, piece)}
-		if pending.From == next.From || pending.From.Before(next.From) {
-			return next, false
-		}
-	default:
-		return next, false
+		next.From = event.Position{Epoch: base.Epoch, N: base.N + ahead(left/2, piece)}
+		return next, next.From.Before(pending.From)
 	}
-	return next, true
+	return next, false
 }
 
 // pendingAfter returns the record that supersedes current and lasts longer, if one
@@ -156,8 +148,9 @@ func pendingAfter(sessions []manifest.Session, current manifest.Session) (manife
 	return best, best.Serial != 0
 }
 
-// ahead counts the pieces of a span of time, and a few more for those on their way.
-func ahead(span, piece time.Duration) uint64 { return uint64(span/piece) + 2 }
+// ahead counts the pieces of a span of time, and those that may be signed before the
+// packager learns of a record: late's worth, at twice the pace.
+func ahead(span, piece time.Duration) uint64 { return uint64((span + 2*late) / piece) }
 
 // reaches reports whether signing gets from base to from before the time left is over.
 func reaches(base, from event.Position, left, piece time.Duration) bool {

@@ -27,6 +27,7 @@ type ServiceOptions struct {
 	Bus      facts
 	Log      *slog.Logger
 	Rhythm   Rhythm
+	Now      func() time.Time // time.Now unless set
 }
 
 // Service tells the bus of the streams in a store and issues their session records. It
@@ -52,6 +53,9 @@ type tended struct {
 func New(opts ServiceOptions) *Service {
 	if opts.Log == nil {
 		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
 	}
 	opts.Rhythm = opts.Rhythm.withDefaults()
 	return &Service{
@@ -183,7 +187,7 @@ func (s *Service) decide(ctx context.Context, stream Stream, state event.StreamS
 	if fact := missing(stream, state); fact != nil {
 		return fact, nil
 	}
-	now := time.Now()
+	now := s.opts.Now()
 	if state.Seq == t.known && now.Before(t.rest) {
 		return nil, nil
 	}
@@ -247,12 +251,15 @@ func (s *Service) decideSession(ctx context.Context, stream Stream, state event.
 // restUntil returns the time before which no record can be needed unless a fact
 // arrives: while the newest one signs and is far from its end.
 func restUntil(now time.Time, s Situation, r Rhythm) time.Time {
-	current, ok := s.inForce(s.first())
+	current, ok := s.inForce(s.base())
 	if !ok {
 		return now
 	}
 	return time.UnixMilli(current.NotAfter).Add(-2 * r.Lead)
 }
+
+// paceOver is over how many of the newest entries the length of pieces is averaged.
+const paceOver = 16
 
 // readHead finds the newest signed entry of any rendition.
 func (s *Service) readHead(ctx context.Context, id event.StreamID, state event.StreamState, situation *Situation) error {
@@ -261,10 +268,11 @@ func (s *Service) readHead(ctx context.Context, id event.StreamID, state event.S
 		renditions[t.Rendition] = true
 	}
 	for r := range renditions {
-		newest, _, err := s.opts.Bus.LastEntries(ctx, id, r, 1)
+		newest, _, err := s.opts.Bus.LastEntries(ctx, id, r, paceOver)
 		if err != nil {
-			return fmt.Errorf("read the newest entry of %s: %w", r, err)
+			return fmt.Errorf("read the newest entries of %s: %w", r, err)
 		}
+		var total event.Ticks
 		for _, b := range newest {
 			env, err := manifest.ParseEnvelope(b)
 			if err != nil {
@@ -274,8 +282,10 @@ func (s *Service) readHead(ctx context.Context, id event.StreamID, state event.S
 			if err != nil {
 				return fmt.Errorf("read the newest entry of %s: %w", r, err)
 			}
+			total += e.Dur
 			if !situation.Signed || situation.Head.Before(e.Position()) {
-				situation.Signed, situation.Head, situation.Piece = true, e.Position(), e.Dur.Duration()
+				situation.Signed, situation.Head = true, e.Position()
+				situation.Piece = (total / event.Ticks(len(newest))).Duration()
 			}
 		}
 	}

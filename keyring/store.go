@@ -27,8 +27,9 @@ import (
 //
 // Every change is one rename. It is safe for concurrent use.
 type Store struct {
-	dir string
-	mu  sync.Mutex
+	dir        string
+	workFactor int // of passphrases, log2; 0 for age's own
+	mu         sync.Mutex
 }
 
 // Options of a stream that are no part of its identity.
