@@ -43,14 +43,15 @@ func TestMain(m *testing.M) {
 
 // instance is a running `shoal up`.
 type instance struct {
-	t    *testing.T
-	cmd  *exec.Cmd
-	data string
-	args []string
-	at   datadir.Running
-	log  *logBuffer
-	out  *logBuffer
-	done chan struct{}
+	t     *testing.T
+	cmd   *exec.Cmd
+	data  string
+	args  []string
+	quiet bool // leave the log level to args
+	at    datadir.Running
+	log   *logBuffer
+	out   *logBuffer
+	done  chan struct{}
 }
 
 // up starts `shoal up` on a fresh data directory and ports of its own.
@@ -69,7 +70,10 @@ func (i *instance) start() {
 		http = strings.TrimPrefix(i.at.HTTP, "http://")
 		rtmp = strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live")
 	}
-	args := append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp, "--log-level", "debug"}, i.args...)
+	args := append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp}, i.args...)
+	if !i.quiet {
+		args = append(args, "--log-level", "debug")
+	}
 	i.log, i.out, i.done = &logBuffer{}, &logBuffer{}, make(chan struct{})
 	i.cmd = exec.Command(binary, args...)
 	i.cmd.Stdout, i.cmd.Stderr = i.out, i.log

@@ -25,6 +25,8 @@ type Common struct {
 	LogLevel  string `default:"info" enum:"debug,info,warn,error" help:"Least level of the log: ${enum}."`
 	LogFormat string `default:"text" enum:"text,json" help:"Format of the log: ${enum}."`
 	LogFile   string `placeholder:"FILE" help:"Where the log goes instead of standard error."`
+
+	args []string // the command line, to read the configuration again
 }
 
 type dataFlags struct {

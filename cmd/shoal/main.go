@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 		fmt.Fprintln(errw, "shoal:", err)
 		return exitRefused
 	}
+	root.args = args
 	cmd.BindTo(ctx, (*context.Context)(nil))
 	err = cmd.Run(&root.Common, terminal{in: in, out: out, err: errw})
 	var refused *refusedError

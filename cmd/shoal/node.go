@@ -77,6 +77,7 @@ func openNode(ctx context.Context, c *Common, stderr io.Writer, data dataFlags, 
 		return nil, err
 	}
 	n := &node{common: c, log: log, level: level, mux: http.NewServeMux(), closers: []func(){closeLog}}
+	n.reloads = append(n.reloads, n.reloadLevel)
 	defer func() {
 		if err != nil {
 			n.close()
@@ -235,23 +236,21 @@ func (n *node) reload(ctx context.Context) error {
 }
 
 // reloadLevel reads the log level again from where it was configured.
-func (n *node) reloadLevel(args []string) func(context.Context) error {
-	return func(context.Context) error {
-		var again commands
-		parser, err := newParser(&again, io.Discard, io.Discard)
-		if err != nil {
-			return err
-		}
-		if _, err := parse(parser, args); err != nil {
-			return fmt.Errorf("the configuration was not reloaded: %w", err)
-		}
-		level, err := obs.ParseLevel(again.LogLevel)
-		if err != nil {
-			return err
-		}
-		n.level.Set(level)
-		return nil
+func (n *node) reloadLevel(context.Context) error {
+	var again commands
+	parser, err := newParser(&again, io.Discard, io.Discard)
+	if err != nil {
+		return err
 	}
+	if _, err := parse(parser, n.common.args); err != nil {
+		return fmt.Errorf("the configuration was not reloaded: %w", err)
+	}
+	level, err := obs.ParseLevel(again.LogLevel)
+	if err != nil {
+		return err
+	}
+	n.level.Set(level)
+	return nil
 }
 
 // run starts everything added, announces it, calls started once all is ready, and

@@ -1,0 +1,235 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/media"
+	"github.com/shoalcast/shoal/internal/rtmptest"
+)
+
+func TestSessionKeysRotateInMidEpochUnseenByViewers(t *testing.T) {
+	i := up(t, "--session-length", "10s")
+	s := i.addStream("concert")
+	publish(t, s)
+	i.live("concert")
+	sum, file := watch(t, s.Watch, "--seconds", "22")
+	if sum.PiecesRejected != 0 || *sum.Stalls != 0 {
+		t.Errorf("watch says %+v", sum)
+	}
+	decodes(t, file)
+	if n := len(i.manifest("concert").Sessions); n < 3 {
+		t.Errorf("%d session records in 22 s of 10 s keys", n)
+	}
+	i.stop()
+	verifyChain(t, i.data, event.StreamID(s.ID))
+}
+
+func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
+	// The bus and the keyring in one process, the rest in their own.
+	dir := t.TempDir()
+	base := &instance{t: t, data: filepath.Join(dir, "data"), args: []string{"--nats-listen", "127.0.0.1:0"}}
+	base.start()
+	t.Cleanup(base.kill)
+	creds := filepath.Join(base.data, "nats", "auth", "services.creds")
+	alone := func(name string, args ...string) *process {
+		all := append([]string{name, "--data", filepath.Join(dir, name), "--nats", base.at.NATS, "--nats-creds", creds}, args...)
+		return background(t, binary, all...)
+	}
+	port := freePort(t)
+	seeder := alone("seeder", "--http", port)
+	s := base.addStream("concert")
+	publish(t, s)
+	base.live("concert")
+	far := strings.Replace(s.Watch, strings.TrimPrefix(base.at.HTTP, "http://"), port, 1)
+	waitFor(t, 15*time.Second, "the other origin to serve", func() bool {
+		res, err := http.Get("http://" + port + "/live/concert/v0/index.m3u8")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+	if sum, _ := watch(t, far, "--seconds", "2"); sum.PiecesRejected != 0 || sum.PiecesVerified == 0 {
+		t.Errorf("through the other origin: %+v", sum)
+	}
+	seeder.kill()
+	alone("seeder", "--http", port)
+	if sum, _ := watch(t, far, "--seconds", "2"); sum.PiecesVerified == 0 {
+		t.Errorf("after its restart: %+v", sum)
+	}
+}
+
+// freePort returns a loopback address that nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// certify writes a self-signed certificate for 127.0.0.1 with the given serial number.
+func certify(t *testing.T, cert, key string, serial int64) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := x509.Certificate{
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "shoal test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, &template, &template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, block := range map[string]*pem.Block{key: {Type: "PRIVATE KEY", Bytes: keyDER}, cert: {Type: "CERTIFICATE", Bytes: der}} {
+		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestWithACertificateBothSidesSpeakTLSAndItIsReloaded(t *testing.T) {
+	dir := t.TempDir()
+	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	certify(t, cert, key, 1)
+	i := up(t, "--tls-cert", cert, "--tls-key", key, "--rtmps", "127.0.0.1:0")
+	insecure := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own certificate
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: insecure, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
+	res, err := client.Get(i.at.HTTP + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.ProtoMajor != 2 {
+		t.Errorf("the origin speaks %s over TLS", res.Proto)
+	}
+
+	s := i.addStream("concert")
+	if !strings.HasPrefix(s.Watch, "https://") {
+		t.Errorf("the link is %s", s.Watch)
+	}
+	_, keyPart, _ := strings.Cut(s.RTMP, "?")
+	publishLoop(t, i.at.RTMPS+"/concert?"+keyPart, rtmptest.Encoding{Video: media.H264}, rtmptest.PublishOptions{Options: rtmptest.Options{TLS: insecure}})
+	waitFor(t, 15*time.Second, "the RTMPS publish to be live", func() bool {
+		res, err := client.Get(i.at.HTTP + "/live/concert/v0/index.m3u8")
+		if err != nil {
+			return false
+		}
+		defer res.Body.Close()
+		return res.StatusCode == http.StatusOK
+	})
+
+	certify(t, cert, key, 2)
+	waitFor(t, 10*time.Second, "the new certificate", func() bool {
+		c, err := tls.Dial("tcp", strings.TrimPrefix(i.at.HTTP, "https://"), insecure)
+		if err != nil {
+			return false
+		}
+		defer c.Close()
+		return c.ConnectionState().PeerCertificates[0].SerialNumber.Int64() == 2
+	})
+}
+
+func TestSIGHUPReadsTheLogLevelAndStreamsAgain(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "shoal.yaml")
+	write := func(level string) {
+		if err := os.WriteFile(config, []byte("log-level: "+level+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("error")
+	i := &instance{t: t, data: filepath.Join(t.TempDir(), "data"), args: []string{"--config", config}, quiet: true}
+	i.start()
+	t.Cleanup(i.kill)
+	if contains(i.log, "level=INFO") {
+		t.Errorf("at level error the log says %s", i.log)
+	}
+	write("info")
+	if err := i.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 10*time.Second, "the reload", func() bool { return contains(i.log, "reloaded") })
+}
+
+func TestUnlistedStreamsPlayButAreNotListed(t *testing.T) {
+	i := up(t)
+	i.shoal("stream", "add", "hidden", "--data", i.data, "--unlisted")
+	i.addStream("shown")
+	_, body, _ := i.get("/api/v1/streams")
+	if !bytes.Contains(body, []byte("shown")) || bytes.Contains(body, []byte("hidden")) {
+		t.Errorf("the list is %s", body)
+	}
+	if status, _, _ := i.get("/live/hidden/manifest.json"); status != http.StatusOK {
+		t.Errorf("the unlisted stream's manifest answers %d", status)
+	}
+}
+
+func TestKeysOutliveTheMachine(t *testing.T) {
+	dir := t.TempDir()
+	here, there := filepath.Join(dir, "here"), filepath.Join(dir, "there")
+	pass := filepath.Join(dir, "pass")
+	if err := os.WriteFile(pass, []byte("correct horse\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := runShoal(t, args...)
+		if code != 0 {
+			t.Fatalf("shoal %v: exit %d: %s", args, code, stderr)
+		}
+		return out
+	}
+	run("stream", "add", "concert", "--data", here)
+	backup := filepath.Join(dir, "keys.age")
+	run("keys", "export", backup, "--data", here, "--passphrase-file", pass)
+	run("keys", "import", backup, "--data", there, "--passphrase-file", pass)
+	if a, b := run("keys", "show", "--data", here), run("keys", "show", "--data", there); a != b || !strings.Contains(a, "concert") {
+		t.Errorf("%q became %q", a, b)
+	}
+	before := run("stream", "list", "--data", there, "--json")
+	run("stream", "rotate-key", "concert", "--data", there)
+	if after := run("stream", "list", "--data", there, "--json"); after == before {
+		t.Error("rotating the key changed nothing")
+	}
+	run("stream", "rm", "concert", "--yes", "--data", there)
+	if list := run("stream", "list", "--data", there); strings.Contains(list, "concert") {
+		t.Errorf("after rm the list is %s", list)
+	}
+}
+
+func TestAChangedKeyDisconnectsWhoeverPublishesWithTheOldOne(t *testing.T) {
+	i := up(t)
+	s := i.addStream("concert")
+	p := publish(t, s)
+	i.live("concert")
+	i.shoal("stream", "rotate-key", "concert", "--data", i.data)
+	if code := p.wait(t, 15*time.Second); code == 0 {
+		t.Error("the publisher with the old key ended as if all were well")
+	}
+}
