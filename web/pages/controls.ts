@@ -69,16 +69,16 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
 
   const draw = (s: Stats) => {
     const can = s.state === "playing" || s.state === "paused";
-    const late = s.delayMs !== null && s.targetMs !== null && s.delayMs > s.targetMs + 1_500;
     label("play", video.paused ? "Play" : "Pause", video.paused ? "play" : "pause");
     label("mute", video.muted ? "Turn sound on" : "Turn sound off", video.muted ? "muted" : "loud");
     label("full", document.fullscreenElement ? "Leave full screen" : "Full screen", document.fullscreenElement ? "small" : "full");
     for (const id of ["play", "tolive"]) el<HTMLButtonElement>(id).disabled = !can;
     el("unmute").hidden = !(s.state === "playing" && video.muted && video.volume === 1);
-    el("tolive").classList.toggle("late", late || video.paused);
     const shown = String(Math.round(video.muted ? 0 : video.volume * 100));
     if (volume.value !== shown) volume.value = shown;
-    write(el("delay"), can && s.delayMs !== null && !video.paused ? `${Math.max(0, s.delayMs / 1000).toFixed(1)} s behind` : "");
+    const told = can && s.delayMs !== null && !video.paused;
+    write(el("delay"), told ? `${Math.max(0, s.delayMs! / 1000).toFixed(1)} s` : "");
+    el("behind").hidden = !told;
   };
   for (const name of ["volumechange", "play", "pause"]) video.addEventListener(name, () => draw(player().stats()));
   document.addEventListener("fullscreenchange", () => draw(player().stats()));

@@ -64,6 +64,7 @@ function drawOverlay(s: Stats): void {
   overlay.dataset["kind"] = n.kind;
   write(el("notice-title"), n.title);
   write(el("notice-text"), n.text);
+  write(el("notice-advice"), n.advice);
   el("notice-facts").hidden = n.facts.length === 0;
   facts(el("notice-facts"), n.facts);
   el("retry").hidden = !n.retry;
@@ -78,6 +79,7 @@ function drawProof(s: Stats): void {
   write(el("means"), v.means);
   write(el("advice"), v.advice);
   el("advice").hidden = v.advice === "";
+  el("facts").hidden = s.key === null;
   write(el("key"), s.key ?? "–");
   write(el("stream"), s.streamId ?? "–");
   write(el("pieces"), pieces(s));

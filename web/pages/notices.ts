@@ -6,12 +6,13 @@ export interface Notice {
   kind: "wait" | "off" | "broken";
   title: string;
   text: string;
+  advice: string;
   facts: [string, string][];
   retry: boolean;
   trust: boolean;
 }
 
-const plain = { facts: [] as [string, string][], retry: false, trust: false };
+const plain = { advice: "", facts: [] as [string, string][], retry: false, trust: false };
 
 /** Null while there is a picture. */
 export function notice(state: State, name: string, verdict: Verdict, fault: Fault | null): Notice | null {
@@ -46,7 +47,8 @@ export function notice(state: State, name: string, verdict: Verdict, fault: Faul
       return {
         kind: "broken",
         title: "Not played: the proof is broken",
-        text: `${verdict.means} ${verdict.advice}`,
+        text: verdict.means,
+        advice: verdict.advice,
         facts: fault ? details(fault) : [],
         retry: fault?.kind !== "wrong-id" && fault?.kind !== "key-changed",
         trust: fault?.kind === "key-changed",
