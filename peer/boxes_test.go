@@ -84,6 +84,34 @@ func TestADecodeTimeDoesNotWrap(t *testing.T) {
 	}
 }
 
+// What follows begins after the last picture that was shown, also where that ends after
+// the last one decoded, and after every other track.
+func TestAlign(t *testing.T) {
+	for name, c := range map[string]struct {
+		video, audio span  // written
+		start, first int64 // of the next video
+		want         int64 // least shift
+	}{
+		"decoded last":  {span{89_990, 0, 89_990}, span{40_000, 0, 40_000}, 0, 0, 89_990},
+		"shown last":    {span{89_990, 0, 95_990}, span{40_000, 0, 40_000}, 0, 0, 95_990},
+		"audio last":    {span{89_990, 0, 89_990}, span{96_000, 0, 96_000}, 0, 0, 180_000},
+		"delayed":       {span{89_990, 6_000, 95_990}, span{40_000, 0, 40_000}, 0, 6_000, 89_990},
+		"begins beyond": {span{89_990, 0, 89_990}, span{40_000, 0, 40_000}, 900_000, 900_000, -810_010},
+	} {
+		o := output{
+			tracks: map[uint32]track{1: {timescale: 90_000}, 2: {timescale: 48_000}},
+			ends:   map[uint32]span{1: c.video, 2: c.audio}, shift: map[uint32]int64{},
+		}
+		o.align([]fragment{{track: 1, start: c.start, span: span{3_000, c.first - c.start, 3_000}}})
+		if got := o.shift[1]; got < c.want || got >= c.want+2*shiftStep || got%shiftStep != 0 {
+			t.Errorf("%s: shifted by %d, least %d", name, got, c.want)
+		}
+		if got, want := o.shift[2], o.shift[1]*48/90; got != want {
+			t.Errorf("%s: audio is shifted by %d, video by %d", name, got, want)
+		}
+	}
+}
+
 func TestRescale(t *testing.T) {
 	for _, c := range []struct {
 		v        int64

@@ -36,7 +36,7 @@ func TestSessionKeysRotateUnnoticed(t *testing.T) {
 				asked := 0
 				o.hook = func(_ http.ResponseWriter, r *http.Request, _ int) bool {
 					if r.URL.Path == "/live/cam/manifest.json" && r.URL.RawQuery == "" {
-						if asked++; asked == 3 {
+						if asked++; asked == 7 {
 							o.do(func() { o.hidden = 0 })
 						}
 					}
@@ -176,13 +176,13 @@ func TestFreezeAndRollbackAreStale(t *testing.T) {
 	for _, back := range []int{0, 15} {
 		t.Run(fmt.Sprintf("back=%d", back), func(t *testing.T) {
 			o := newOrigin(t, "alice")
-			if back == 0 {
-				o.do(func() {
+			o.do(func() {
+				if o.fresh = time.Minute; back == 0 {
 					o.fresh = 400 * time.Millisecond
-					o.sessions, o.serial = nil, 0
-					o.rotate(event.Position{})
-				})
-			}
+				}
+				o.sessions, o.serial = nil, 0
+				o.rotate(event.Position{})
+			})
 			o.begin(mustMedia(t, small))
 			o.publish(20)
 			s := viewer(t, o, 3*time.Second)
@@ -284,7 +284,9 @@ func TestEndlessAnswersAreCutOff(t *testing.T) {
 			<-r.Context().Done()
 			return true
 		}
-		sum := viewer(t, o, time.Second).mustWatch(t)
+		s := viewer(t, o, time.Second)
+		s.timing.transfer = time.Minute
+		sum := s.mustWatch(t)
 		if sum.PiecesRejected != 0 || sum.BytesDuplicate != event.BlockSize {
 			t.Errorf("%+v", sum)
 		}
