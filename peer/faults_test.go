@@ -293,6 +293,31 @@ func TestEndlessAnswersAreCutOff(t *testing.T) {
 	})
 }
 
+// A slow line is not a line that stands still.
+func TestASlowCopyIsTaken(t *testing.T) {
+	o := newOrigin(t, "alice")
+	m := mustMedia(t, small)
+	o.begin(m)
+	o.publish(40)
+	o.hook = func(w http.ResponseWriter, r *http.Request, _ int) bool {
+		if !o.isPiece(r, 37) {
+			return false
+		}
+		pace := time.NewTicker(150 * time.Millisecond)
+		defer pace.Stop()
+		for data := m.pieces[37].data; len(data) > 0; <-pace.C {
+			n := min(len(data), 3000)
+			_, _ = w.Write(data[:n])
+			w.(http.Flusher).Flush()
+			data = data[n:]
+		}
+		return true
+	}
+	if sum := viewer(t, o, time.Second).mustWatch(t); sum.PiecesRejected != 0 || sum.BytesDuplicate != 0 {
+		t.Errorf("%+v", sum)
+	}
+}
+
 // Two pieces signed for one place are proof against the creator's key, and end it.
 func TestAForkIsBroken(t *testing.T) {
 	o := newOrigin(t, "alice")
