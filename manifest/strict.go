@@ -1,19 +1,21 @@
 package manifest
 
 import (
-	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/shoalcast/shoal/event"
 )
 
 // maxInteger is the largest integer that no other number turns into where JSON numbers
 // are doubles.
 const maxInteger = 1<<53 - 1
 
-// maxDepth bounds nesting in fields that are only passed over.
+// maxDepth bounds nesting in members that are only passed over.
 const maxDepth = 16
 
 // A field is a member that this version knows: its exact name, where its value goes,
@@ -43,142 +45,222 @@ func decodeSigned(b []byte, fields []field, crit *[]string) error {
 	if err != nil {
 		return err
 	}
-	if seen["crit"] && len(*crit) == 0 {
+	if seen.has("crit") && len(*crit) == 0 {
 		return fmt.Errorf("%w: an empty crit", ErrMalformed)
 	}
 	for i, name := range *crit {
 		if !slices.ContainsFunc(fields, func(f field) bool { return f.name == name }) {
 			return fmt.Errorf("%w %q", ErrCritical, name)
 		}
-		if !seen[name] || slices.Contains((*crit)[:i], name) {
+		if !seen.has(name) || slices.Contains((*crit)[:i], name) {
 			return fmt.Errorf("%w: crit names %q, which is absent or named twice", ErrMalformed, name)
 		}
 	}
 	return nil
 }
 
-func decodeMembers(b []byte, fields []field) (seen map[string]bool, err error) {
-	if !utf8.Valid(b) {
-		return nil, fmt.Errorf("%w: not UTF-8", ErrMalformed)
+func decodeMembers(b []byte, fields []field) (names, error) {
+	if !utf8.Valid(b) || !json.Valid(b) {
+		return names{}, fmt.Errorf("%w: not JSON in UTF-8", ErrMalformed)
 	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.UseNumber()
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return nil, fmt.Errorf("%w: not a JSON object", ErrMalformed)
+	w := walk{b: b}
+	if w.peek() != '{' {
+		return names{}, fmt.Errorf("%w: not a JSON object", ErrMalformed)
 	}
-	seen = make(map[string]bool, len(fields))
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	seen, err := w.object(0, func(name string, raw []byte) error {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
+		if i < 0 {
+			return nil
 		}
-		name := t.(string) // the decoder allows nothing else here
-		if err := note(seen, name); err != nil {
-			return nil, err
+		if err := assign(raw, fields[i].into); err != nil {
+			return fmt.Errorf("%w: %q: %w", ErrMalformed, name, err)
 		}
-		if err := decodeMember(dec, name, fields); err != nil {
-			return nil, err
-		}
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if len(bytes.TrimLeft(b[dec.InputOffset():], " \t\r\n")) != 0 {
-		return nil, fmt.Errorf("%w: something follows the object", ErrMalformed)
+		return nil
+	})
+	if err != nil {
+		return names{}, err
 	}
 	for _, f := range fields {
-		if f.required && !seen[f.name] {
-			return nil, fmt.Errorf("%w: %q is missing", ErrMalformed, f.name)
+		if f.required && !seen.has(f.name) {
+			return names{}, fmt.Errorf("%w: %q is missing", ErrMalformed, f.name)
 		}
 	}
 	return seen, nil
 }
 
-// note records a member's name within its object. __proto__ is refused because parsers
-// in JavaScript give it a meaning.
-func note(seen map[string]bool, name string) error {
-	if seen[name] {
-		return fmt.Errorf("%w: %q stands twice", ErrMalformed, name)
-	}
-	if name == "__proto__" {
-		return fmt.Errorf("%w: a member named %q", ErrMalformed, name)
-	}
-	seen[name] = true
-	return nil
-}
-
-func decodeMember(dec *json.Decoder, name string, fields []field) error {
-	var raw json.RawMessage
-	if err := dec.Decode(&raw); err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
-	}
-	if err := checkValue(raw); err != nil {
-		return fmt.Errorf("%q: %w", name, err)
-	}
-	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name })
-	if i < 0 {
-		return nil
-	}
+// assign decodes a value as encoding/json does, but for null, which stands for nothing.
+func assign(raw []byte, into any) error {
 	if string(raw) == "null" {
-		return fmt.Errorf("%w: %q is null", ErrMalformed, name)
+		return fmt.Errorf("is null")
 	}
-	if err := json.Unmarshal(raw, fields[i].into); err != nil {
-		return fmt.Errorf("%w: %q: %w", ErrMalformed, name, err)
+	switch into := into.(type) {
+	case *int64:
+		return assignInt(raw, into)
+	case *event.Ticks:
+		return assignInt(raw, into)
+	case *event.Epoch:
+		return assignInt(raw, into)
+	case *uint64:
+		v, err := strconv.ParseUint(string(raw), 10, 64)
+		*into = v
+		return err
+	case encoding.TextUnmarshaler:
+		if text, ok := plain(raw); ok {
+			return into.UnmarshalText(text)
+		}
 	}
-	return nil
+	return json.Unmarshal(raw, into)
 }
 
-// checkValue applies the rules on numbers and names to a value of any shape.
-func checkValue(raw json.RawMessage) error {
-	switch raw[0] {
-	case '{', '[':
-		dec := json.NewDecoder(bytes.NewReader(raw))
-		dec.UseNumber()
-		return checkNested(dec, 1)
-	case '-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		return checkNumber(string(raw))
-	}
-	return nil
+func assignInt[I ~int64](raw []byte, into *I) error {
+	v, err := strconv.ParseInt(string(raw), 10, 64)
+	*into = I(v)
+	return err
 }
 
-func checkNested(dec *json.Decoder, depth int) error {
+// plain returns the content of a JSON string that holds no escapes.
+func plain(raw []byte) ([]byte, bool) {
+	if raw[0] != '"' || slices.Contains(raw, '\\') {
+		return nil, false
+	}
+	return raw[1 : len(raw)-1], true
+}
+
+// walk goes once over bytes that are known to be JSON, for what JSON leaves open.
+type walk struct {
+	b  []byte
+	at int
+}
+
+// peek skips white space and returns the next byte.
+func (w *walk) peek() byte {
+	for w.b[w.at] == ' ' || w.b[w.at] == '\t' || w.b[w.at] == '\r' || w.b[w.at] == '\n' {
+		w.at++
+	}
+	return w.b[w.at]
+}
+
+// value passes over a value and returns its bytes.
+func (w *walk) value(depth int) ([]byte, error) {
 	if depth > maxDepth {
-		return fmt.Errorf("%w: nested more than %d deep", ErrMalformed, maxDepth)
+		return nil, fmt.Errorf("%w: nested more than %d deep", ErrMalformed, maxDepth)
 	}
-	t, err := dec.Token()
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMalformed, err)
+	c := w.peek()
+	from := w.at
+	var err error
+	switch c {
+	case '{':
+		_, err = w.object(depth, nil)
+	case '[':
+		err = w.array(depth)
+	case '"':
+		w.text()
+	default:
+		for w.at < len(w.b) && !slices.Contains([]byte(" \t\r\n,]}"), w.b[w.at]) {
+			w.at++
+		}
+		if c == '-' || c >= '0' && c <= '9' {
+			err = checkNumber(w.b[from:w.at])
+		}
 	}
-	switch t := t.(type) {
-	case json.Number:
-		return checkNumber(t.String())
-	case json.Delim:
-		seen := make(map[string]bool)
-		for dec.More() {
-			if t == '{' {
-				name, err := dec.Token()
-				if err != nil {
-					return fmt.Errorf("%w: %w", ErrMalformed, err)
-				}
-				if err := note(seen, name.(string)); err != nil {
-					return err
-				}
-			}
-			if err := checkNested(dec, depth+1); err != nil {
-				return err
+	return w.b[from:w.at], err
+}
+
+// object passes over an object and hands its members to each, which may be nil.
+func (w *walk) object(depth int, each func(name string, raw []byte) error) (names, error) {
+	var seen names
+	w.at++ // {
+	for w.peek() != '}' {
+		raw := w.text()
+		name := string(raw[1 : len(raw)-1])
+		if _, ok := plain(raw); !ok {
+			if err := json.Unmarshal(raw, &name); err != nil {
+				return names{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 			}
 		}
-		if _, err := dec.Token(); err != nil {
-			return fmt.Errorf("%w: %w", ErrMalformed, err)
+		if err := seen.add(name); err != nil {
+			return names{}, err
 		}
+		w.peek()
+		w.at++ // :
+		value, err := w.value(depth + 1)
+		if err == nil && each != nil {
+			err = each(name, value)
+		}
+		if err != nil {
+			return names{}, err
+		}
+		if w.peek() == ',' {
+			w.at++
+			w.peek()
+		}
+	}
+	w.at++
+	return seen, nil
+}
+
+func (w *walk) array(depth int) error {
+	w.at++ // [
+	for w.peek() != ']' {
+		if _, err := w.value(depth + 1); err != nil {
+			return err
+		}
+		if w.peek() == ',' {
+			w.at++
+		}
+	}
+	w.at++
+	return nil
+}
+
+func (w *walk) text() []byte {
+	from := w.at
+	w.at++
+	for w.b[w.at] != '"' {
+		if w.b[w.at] == '\\' {
+			w.at++
+		}
+		w.at++
+	}
+	w.at++
+	return w.b[from:w.at]
+}
+
+func checkNumber(raw []byte) error {
+	v, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || v > maxInteger || v < -maxInteger {
+		return fmt.Errorf("%w: %s is not an integer below 2^53", ErrMalformed, raw)
 	}
 	return nil
 }
 
-func checkNumber(s string) error {
-	v, err := strconv.ParseInt(s, 10, 64)
-	if err != nil || v > maxInteger || v < -maxInteger {
-		return fmt.Errorf("%w: %s is not an integer below 2^53", ErrMalformed, s)
+// names are those of an object's members.
+type names struct {
+	few  []string
+	many map[string]bool // when they are many
+}
+
+func (s *names) has(name string) bool {
+	return s.many[name] || slices.Contains(s.few, name)
+}
+
+// add records a member's name within its object. __proto__ is refused because parsers
+// in JavaScript give it a meaning.
+func (s *names) add(name string) error {
+	switch {
+	case s.has(name):
+		return fmt.Errorf("%w: %q stands twice", ErrMalformed, name)
+	case name == "__proto__":
+		return fmt.Errorf("%w: a member named %q", ErrMalformed, name)
+	case s.few == nil:
+		s.few = make([]string, 0, 24)
+	case len(s.few) == cap(s.few) && s.many == nil:
+		s.many = map[string]bool{}
+	}
+	if s.many != nil {
+		s.many[name] = true
+	} else {
+		s.few = append(s.few, name)
 	}
 	return nil
 }
