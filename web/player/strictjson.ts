@@ -5,6 +5,7 @@
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
 const maxDepth = 16;
+const most = 2n ** 53n;
 
 /** Parses one strict JSON document; throws an Error that says what is wrong. */
 export function parseStrict(source: string): Json {
@@ -78,8 +79,8 @@ class Walk {
     const word = token.exec(this.source)?.[0] ?? "";
     this.at += word.length;
     if (word === "true" || word === "false" || word === "null") return;
-    if (!/^-?[0-9]+$/.test(word) || Math.abs(Number(word)) >= 2 ** 53) {
-      throw new Error(`${word} is not an integer below 2^53`);
+    if (!/^-?[0-9]+$/.test(word) || BigInt(word) > most || BigInt(word) < -most) {
+      throw new Error(`${word} is not an integer of at most 2^53`);
     }
   }
 
