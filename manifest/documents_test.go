@@ -82,6 +82,14 @@ func TestAStreamsIdComesFromItsGenesisAlone(t *testing.T) {
 	}
 }
 
+func TestTheKeyIdMustBeTheSigners(t *testing.T) {
+	c := newCreator(t)
+	c.genesis.KeyID = manifest.KeyID(public(key(9)))
+	if _, _, err := manifest.OpenGenesis(c.genesis); !errors.Is(err, manifest.ErrSignature) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func sign(t *testing.T, k []byte, name event.StreamName, next byte) manifest.Envelope {
 	env, err := manifest.SignGenesis(k, name, public(key(next)))
 	must(t, err)
