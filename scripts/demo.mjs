@@ -5,8 +5,8 @@
 //
 // DEMO=0 leaves the demonstration out, so that the stream is free for your own encoder.
 // What SHOAL_* variables and shoal.yaml say applies as to any start of shoal.
-import { execFile, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { execFile, spawn, spawnSync } from "node:child_process";
+import { closeSync, openSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
@@ -60,10 +60,10 @@ async function stop(code) {
   process.exit(code);
 }
 
-function fail(message, logFile) {
+function fail(message, logFile, code = 1) {
   console.error(message);
   if (logFile) console.error(readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-8).join("\n"));
-  return stop(1);
+  return stop(code);
 }
 
 /** Calls probe until it returns something, or ms are over. */
@@ -109,11 +109,16 @@ function ffmpegArgs(url) {
 
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop(0));
 
-mkdirSync(data, { recursive: true, mode: 0o700 });
+// Not Node's own mkdir: with recursive it never returns where nothing can be made.
+const made = spawnSync("mkdir", ["-p", "-m", "700", data], { encoding: "utf8" });
+if (made.status !== 0) {
+  console.error(`the data directory cannot be made: ${made.stderr.trim()}: choose another one with make run DATA=…`);
+  process.exit(2);
+}
 const upLog = resolve(data, "up.log");
 const up = start("shoal", shoal, ["up", "--data", data], upLog);
 up.ended.then(({ error, code }) => {
-  if (!stopping) fail(error ? `shoal could not be started: ${error.message}` : `shoal stopped (exit ${code}):`, error ? undefined : upLog);
+  if (!stopping) fail(error ? `shoal could not be started: ${error.message}` : `shoal stopped (exit ${code}):`, error ? undefined : upLog, code || 1);
 });
 
 const running = await until(readyWithin, async () => {
