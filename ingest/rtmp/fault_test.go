@@ -350,3 +350,39 @@ func TestFull(t *testing.T) {
 	gone(t, raw(t, h))
 	eventually(t, "the log says why", func() bool { return strings.Contains(h.log.String(), "the limit is reached") })
 }
+
+// A publisher that is ended while it is busy sending still gets to read why.
+func TestBusyPublisherReadsWhy(t *testing.T) {
+	t.Parallel()
+	h := open(t, rtmp.Limits{})
+	c := raw(t, h)
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	in := publishOver(t, c)
+	r := h.next()
+	r.mu.Lock()
+	r.fail = &rtmp.Refusal{Reason: "The disk is full"}
+	r.mu.Unlock()
+	out := chunk.NewWriter(c)
+	send := func(payload string) error {
+		return out.Write(6, chunk.Message{Type: chunk.TypeVideo, StreamID: 1, Payload: []byte(payload)})
+	}
+	_ = send("\x17\x00\x00\x00\x00record")
+	_ = send("\x17\x01\x00\x00\x00frame")
+	_ = r.wait(t)
+	for range 200 { // much more than the server had read when it gave up
+		if err := send("\x27\x01\x00\x00\x00" + strings.Repeat("x", 10_000)); err != nil {
+			t.Fatalf("cut off before it could read why: %v", err)
+		}
+	}
+	for {
+		m, err := in.Next()
+		if err != nil {
+			t.Fatalf("did not read why: %v", err)
+		}
+		if strings.Contains(string(m.Payload), "The disk is full") {
+			return
+		}
+	}
+}
