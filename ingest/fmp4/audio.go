@@ -106,7 +106,7 @@ func (c *Chunker) follow(info *codec.Info, s *sample) bool {
 		return false
 	}
 	quiet := silence(info)
-	if quiet == nil {
+	if quiet == nil || drift > maxForward {
 		c.warnings.add(s.arrived, AudioDrift, "%.3f s of audio are missing", seconds)
 		c.cutOpen() // a gap can stand between fragments only
 		a.next = a.samples(info, s.pts)
@@ -177,9 +177,6 @@ func (c *Chunker) watchVideo(frame float64) {
 		last := &c.piece.audio[n-1]
 		if n == len(c.piece.audio) && float64(last.pts+a.ticks(info, last.duration)-first)+frame/2 <= float64(bound) {
 			break
-		}
-		if f := c.video.frameExact(); c.segment.full(first, c.maxSegment, bound, min(f, float64(bound))) {
-			c.segment.next(first)
 		}
 		c.cutAudio(n)
 	}

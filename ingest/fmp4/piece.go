@@ -44,6 +44,8 @@ func (c *Chunker) cutAudio(n int) {
 	frame := c.video.frameExact()
 	if !c.hasVideo() {
 		frame = float64(last.duration) * event.Timescale / float64(info.Timescale)
+	} else if bound := c.segment.bound(c.target, frame); c.segment.full(audio[0].pts, c.maxSegment, bound, 0) {
+		c.segment.next(audio[0].pts)
 	}
 	c.emit(Chunk{
 		Key:      !c.hasVideo(),

@@ -4,7 +4,6 @@ import "github.com/shoalcast/shoal/event"
 
 // segment is the one that is being cut.
 type segment struct {
-	open   bool
 	index  uint64
 	target event.Ticks // bound of its pieces; 0 until its first piece is cut
 	last   event.Ticks // the segment's before it
@@ -12,15 +11,15 @@ type segment struct {
 	sum    event.Ticks // of its pieces' durations
 }
 
-// next begins another segment at time t.
+// next begins another segment at time t; one without a piece does not count.
 func (s *segment) next(t event.Ticks) {
-	if s.open {
+	if s.sum > 0 {
 		s.index++
 	}
 	if s.target != 0 {
 		s.last = s.target
 	}
-	s.open, s.target, s.start, s.sum = true, 0, t, 0
+	s.target, s.start, s.sum = 0, t, 0
 }
 
 // bound returns the segment's target for pieces of frames of the given length. Until
@@ -37,9 +36,14 @@ func (s *segment) bound(target event.Ticks, frame float64) event.Ticks {
 	return t
 }
 
+// maxExcess is how much longer than allowed a segment may be. Playlists compare
+// durations rounded to whole seconds.
+const maxExcess = event.Timescale / 10
+
 // full reports whether a piece that starts at t without a keyframe must start a
-// segment: its own would grow past most, or its frames outgrew the target.
+// segment: its own would grow past most, or its frames outgrew the target. A GOP that
+// lasts as long as a segment may is not cut because its frames are counted in 1001ths.
 func (s *segment) full(t, most, bound event.Ticks, frame float64) bool {
 	length := max(s.sum, t-s.start)
-	return float64(length+bound) > float64(most)+frame/2 || frame > 1.25*float64(bound)
+	return float64(length+bound) > float64(most)+min(frame/2, maxExcess) || frame > 1.25*float64(bound)
 }

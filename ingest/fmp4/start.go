@@ -16,7 +16,7 @@ type startQueue struct {
 	arrived time.Time   // when it arrived, and as much later as it is shown after it is decoded
 }
 
-// maxEarlyAudio is how much audio from before the first picture is kept.
+// maxEarlyAudio is how much audio from before the first picture is decoded is kept.
 const maxEarlyAudio = event.Timescale / 2
 
 func (q *startQueue) has(k media.Kind) bool {
@@ -111,7 +111,7 @@ func (c *Chunker) begin() {
 		q[0] = key
 		zero = min(key.dts, key.pts)
 		for i := range q {
-			if s := &q[i]; s.kind == media.Audio && s.pts >= key.pts-maxEarlyAudio {
+			if s := &q[i]; s.kind == media.Audio && s.pts >= key.dts-maxEarlyAudio {
 				zero = min(zero, s.pts)
 			}
 		}
