@@ -3,10 +3,8 @@ package keyring_test
 import (
 	"bytes"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -75,39 +73,6 @@ func TestANameIsTakenOnce(t *testing.T) {
 		if _, err := open(t, dir).Get(bad); err == nil {
 			t.Errorf("%q was found", bad)
 		}
-	}
-}
-
-func TestOnlyTheOwnerCanReadTheKeys(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("modes mean nothing there")
-	}
-	dir := filepath.Join(t.TempDir(), "keys")
-	must(t, os.MkdirAll(dir, 0o755)) // made too wide by someone
-	s := open(t, dir)
-	add(t, s, "live")
-	_, err := s.RotatePublishKey("live")
-	must(t, err)
-	_, err = s.RotateRoot("live")
-	must(t, err)
-	files := 0
-	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		must(t, err)
-		info, err := d.Info()
-		must(t, err)
-		want := fs.FileMode(0o600)
-		if d.IsDir() {
-			want = 0o700
-		} else {
-			files++
-		}
-		if info.Mode().Perm() != want {
-			t.Errorf("%s has mode %o", path, info.Mode().Perm())
-		}
-		return nil
-	}))
-	if files != 3 {
-		t.Errorf("%d files, expected stream.json, serial and one next key", files)
 	}
 }
 

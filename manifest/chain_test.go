@@ -21,7 +21,7 @@ func publish(t *rapid.T, c *creator) []manifest.Signed {
 		var segment uint64
 		var pts event.Ticks
 		init := manifest.RootOf([]byte("init"))
-		count := rapid.IntRange(1, 60).Draw(t, "pieces")
+		count := rapid.IntRange(1, 40).Draw(t, "pieces")
 		for n := range uint64(count) {
 			p := c.piece(epoch, n)
 			if n > 0 && rapid.IntRange(0, 4).Draw(t, "cut") == 0 {

@@ -98,12 +98,27 @@ func DecodeEntry(env Envelope) (Entry, error) {
 		return e, fmt.Errorf("%w: payload type %q where an entry belongs", ErrMalformed, env.PayloadType)
 	}
 	err := decodeSigned(env.Payload, []field{
-		{"v", &e.V, true}, {"stream", &e.Stream, true}, {"r", &e.R, true}, {"epoch", &e.Epoch, true},
-		{"n", &e.N, true}, {"prev", &e.Prev, true}, {"issued", &e.Issued, true}, {"at", &e.At, true},
-		{"msn", &e.MSN, true}, {"dsn", &e.DSN, true}, {"part", &e.Part, true}, {"key", &e.Key, false},
-		{"pts", &e.PTS, true}, {"dur", &e.Dur, true}, {"size", &e.Size, true}, {"root", &e.Root, false},
-		{"gap", &e.Gap, false}, {"seg", &e.Seg, false}, {"target", &e.Target, false},
-		{"session", &e.Session, false}, {"init", &e.Init, false},
+		{"v", &e.V, true},
+		{"stream", &e.Stream, true},
+		{"r", &e.R, true},
+		{"epoch", &e.Epoch, true},
+		{"n", &e.N, true},
+		{"prev", &e.Prev, true},
+		{"issued", &e.Issued, true},
+		{"at", &e.At, true},
+		{"msn", &e.MSN, true},
+		{"dsn", &e.DSN, true},
+		{"part", &e.Part, true},
+		{"key", &e.Key, false},
+		{"pts", &e.PTS, true},
+		{"dur", &e.Dur, true},
+		{"size", &e.Size, true},
+		{"root", &e.Root, false},
+		{"gap", &e.Gap, false},
+		{"seg", &e.Seg, false},
+		{"target", &e.Target, false},
+		{"session", &e.Session, false},
+		{"init", &e.Init, false},
 	}, &e.Crit)
 	if err == nil {
 		err = e.check()

@@ -100,8 +100,12 @@ func openRotation(env Envelope) (Rotation, error) {
 	var r Rotation
 	var crit []string
 	err := decodeSigned(env.Payload, []field{
-		{"v", &r.V, true}, {"stream", &r.Stream, true}, {"serial", &r.Serial, true},
-		{"root", &base64Into{&r.Root}, true}, {"next", &r.Next, true}, {"sessions", &r.Sessions, true},
+		{"v", &r.V, true},
+		{"stream", &r.Stream, true},
+		{"serial", &r.Serial, true},
+		{"root", &base64Into{&r.Root}, true},
+		{"next", &r.Next, true},
+		{"sessions", &r.Sessions, true},
 	}, &crit)
 	if err == nil {
 		err = r.check()

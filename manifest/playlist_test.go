@@ -300,9 +300,16 @@ func TestABlockingRequestIsAnsweredInItsTime(t *testing.T) {
 		part int64
 		want manifest.Answer
 	}{
-		{1, -1, manifest.Ready}, {1, 4, manifest.Ready}, {1, 9, manifest.Ready},
-		{2, 2, manifest.Ready}, {2, 3, manifest.Hold}, {2, -1, manifest.Hold},
-		{3, 0, manifest.Hold}, {4, 0, manifest.Hold}, {5, 0, manifest.Refuse}, {1 << 60, -1, manifest.Refuse},
+		{1, -1, manifest.Ready},
+		{1, 4, manifest.Ready},
+		{1, 9, manifest.Ready},
+		{2, 2, manifest.Ready},
+		{2, 3, manifest.Hold},
+		{2, -1, manifest.Hold},
+		{3, 0, manifest.Hold},
+		{4, 0, manifest.Hold},
+		{5, 0, manifest.Refuse},
+		{1 << 60, -1, manifest.Refuse},
 	} {
 		if got := v.Answers(q.msn, q.part); got != q.want {
 			t.Errorf("segment %d part %d: %v, want %v", q.msn, q.part, got, q.want)

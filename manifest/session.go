@@ -48,8 +48,13 @@ func decodeSession(env Envelope) (Session, error) {
 	var s Session
 	var from json.RawMessage
 	err := decodeSigned(env.Payload, []field{
-		{"v", &s.V, true}, {"stream", &s.Stream, true}, {"serial", &s.Serial, true}, {"key", &base64Into{&s.Key}, true},
-		{"from", &from, true}, {"not_before", &s.NotBefore, true}, {"not_after", &s.NotAfter, true},
+		{"v", &s.V, true},
+		{"stream", &s.Stream, true},
+		{"serial", &s.Serial, true},
+		{"key", &base64Into{&s.Key}, true},
+		{"from", &from, true},
+		{"not_before", &s.NotBefore, true},
+		{"not_after", &s.NotAfter, true},
 		{"fresh_ms", &s.FreshMS, true},
 	}, &s.Crit)
 	if err == nil {

@@ -82,8 +82,11 @@ func TestAnEntryBelongsIntoItsSessionsTime(t *testing.T) {
 		off  time.Duration // from the session's end
 		good bool
 	}{
-		{0, true}, {manifest.Skew, true}, {manifest.Skew + time.Millisecond, false},
-		{-time.Hour - 6*time.Second, true}, {-time.Hour - 7*time.Second, false},
+		{0, true},
+		{manifest.Skew, true},
+		{manifest.Skew + time.Millisecond, false},
+		{-time.Hour - 6*time.Second, true},
+		{-time.Hour - 7*time.Second, false},
 	} {
 		w := withSession(t)
 		e, _, err := w.chain.Next(w.piece(epoch0, 0))
