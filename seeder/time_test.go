@@ -282,6 +282,40 @@ func TestReadingGoesOnAfterAFailure(t *testing.T) {
 	})
 }
 
+func TestRecordsAndRemovalsTakeEffectAtOnce(t *testing.T) {
+	perform(t, nil, func(s *stage) {
+		s.send(0)
+		s.rotateSession(event.Position{Epoch: s.epoch, N: 1})
+		s.send(1)
+		p := &publisher{creator: s.creator}
+		s.wantAfter("/p/"+manifest.RootOf(s.film.pieces[1]).String(), 404, 0)
+		s.fact(event.SessionPublished{Envelope: s.record.JSON()})
+		s.wantAfter(pieceURL(p, 1), 200, 0)
+
+		false_ := event.Root{1}
+		s.fact(event.TracksAnnounced{Epoch: s.epoch, Rendition: event.Source, Root: false_, Init: []byte("not that")})
+		if s.byName("live").hasInit(false_) {
+			t.Error("an init segment that is not what its root says is kept")
+		}
+
+		ended := make(chan time.Duration)
+		go func() {
+			_, took := s.ask("/live/live/manifest.json?r=v0&after=" + p.at(1))
+			ended <- took
+		}()
+		synctest.Wait()
+		s.fact(event.EpochEnded{Epoch: s.epoch, Reason: "test"})
+		if took := <-ended; took != 0 {
+			t.Errorf("who waits for an entry is told of the end after %v", took)
+		}
+		s.fact(event.StreamRemoved{})
+		if n := s.bus.following.Load(); n != 0 {
+			t.Errorf("%d follows still run for a stream that was removed", n)
+		}
+		s.wantAfter("/live/live/v0/index.m3u8", 404, 0)
+	})
+}
+
 func TestARotationOfTheRootKeyIsTakenIn(t *testing.T) {
 	perform(t, nil, func(s *stage) {
 		successor := newKey(t)
