@@ -72,6 +72,7 @@ func newLogger(c *Common, stderr io.Writer) (*slog.Logger, *slog.LevelVar, func(
 
 // openNode opens the data directory and what every service stands on. Close it.
 func openNode(ctx context.Context, c *Common, stderr io.Writer, data dataFlags, b busFlags, t tlsFlags, tr traceFlags) (_ *node, err error) {
+	tuneMemory()
 	log, level, closeLog, err := newLogger(c, stderr)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,18 @@
+package main
+
+import (
+	"os"
+	"runtime/debug"
+)
+
+// gcPercent is how much garbage may pile up, in percent of what lives. Nearly all that
+// lives here are windows of media, which cost the collector nothing to look at, so that
+// collecting four times as often as Go does by default is cheaper than the memory.
+const gcPercent = 25
+
+// tuneMemory sets how memory is traded for processor time, unless GOGC says otherwise.
+func tuneMemory() {
+	if _, set := os.LookupEnv("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
+}
