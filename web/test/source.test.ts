@@ -92,6 +92,13 @@ test("an init segment that no entry names is refused", async () => {
   await expect(get(`v0/init/${real}.mp4`)).rejects.toThrow(HttpError);
 });
 
+test("changed init bytes and a segment with something after its end are refused", async () => {
+  Object.assign(stream, { clip: { ...clip, init: clip.init.map((b, i) => (i === 500 ? b ^ 1 : b)) } });
+  await expect(get(`v0/init/${stream.initRoot}.mp4`)).rejects.toThrow(BadPiece);
+  served.tamper = (m) => (m.entry.n === 144 ? new Uint8Array([...m.data, 7]) : m.data);
+  await expect(get("v0/seg/28.m4s")).rejects.toThrow(BadPiece);
+});
+
 test("a session record that was not announced is asked for when a piece needs it", async () => {
   const announce = stream.rotate(false);
   await stream.next(1_000);

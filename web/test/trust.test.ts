@@ -102,6 +102,7 @@ describe("who made it", () => {
 
   test("an entry signed outside the time its key was lent for is refused", async () => {
     await expect(opened(entry(1, { issued: Date.now() + 2 * 3_600_000 }))).rejects.toThrow("outside");
+    await expect(opened(entry(1, { issued: Date.now() - 2 * 3_600_000 }))).rejects.toThrow("outside");
   });
 });
 
