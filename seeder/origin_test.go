@@ -239,6 +239,10 @@ func TestWhatIsNotThereIs404(t *testing.T) {
 	b := bustest.Start(t)
 	o := startOrigin(t, b, nil)
 	p := publish(t, b, "live", false)
+	eventually(t, "the stream and its session record are known", func() bool {
+		st := o.byName("live")
+		return st != nil && len(st.sessionsFrom(event.Position{})) == 1
+	})
 	if doc := o.manifestOf(p, ""); doc.Live || len(doc.Sessions) != 1 {
 		t.Errorf("before the first publish: live %v, %d session records", doc.Live, len(doc.Sessions))
 	}
@@ -493,6 +497,10 @@ func TestAfterTheEndTheWindowStays(t *testing.T) {
 	}
 	o.want("/live/live/v0/seg/1.m4s", 200)
 	o.want(pieceURL(p, 7), 404)
+	eventually(t, "the stream and its session record are known", func() bool {
+		st := o.byName("live")
+		return st != nil && len(st.sessionsFrom(event.Position{})) == 1
+	})
 	if doc := o.manifestOf(p, ""); doc.Live || len(doc.entries) != 7 {
 		t.Errorf("after the end: live %v, %d entries, want 7 that viewers may finish", doc.Live, len(doc.entries))
 	}

@@ -284,7 +284,10 @@ func TestReadingGoesOnAfterAFailure(t *testing.T) {
 
 func TestRecordsAndRemovalsTakeEffectAtOnce(t *testing.T) {
 	perform(t, nil, func(s *stage) {
+		init := "/live/live/v0/init/" + s.initRoot().String() + ".mp4"
+		s.wantAfter(init, 404, 0) // no signed entry names it
 		s.send(0)
+		s.wantAfter(init, 200, 0)
 		s.rotateSession(event.Position{Epoch: s.epoch, N: 1})
 		s.send(1)
 		p := &publisher{creator: s.creator}
