@@ -61,7 +61,7 @@ func (q *pendingPieces) add(p *pending) {
 
 // take removes all pieces at i's position, fills i with the one it signed, and
 // returns how many were something else.
-func (q *pendingPieces) take(i *item) (false_ int) {
+func (q *pendingPieces) take(i *item) (wrong int) {
 	q.filter(func(p *pending) bool {
 		if p.piece.Position != i.position() {
 			return true
@@ -70,11 +70,11 @@ func (q *pendingPieces) take(i *item) (false_ int) {
 		case i.data == nil && i.matches(p):
 			i.fill(p)
 		case !i.entry.Gap:
-			false_++
+			wrong++
 		}
 		return false
 	})
-	return false_
+	return wrong
 }
 
 // forget drops the pieces up to and including pos.

@@ -295,9 +295,9 @@ func TestRecordsAndRemovalsTakeEffectAtOnce(t *testing.T) {
 		s.fact(event.SessionPublished{Envelope: s.record.JSON()})
 		s.wantAfter(pieceURL(p, 1), 200, 0)
 
-		false_ := event.Root{1}
-		s.fact(event.TracksAnnounced{Epoch: s.epoch, Rendition: event.Source, Root: false_, Init: []byte("not that")})
-		if s.byName("live").hasInit(false_) {
+		wrong := event.Root{1}
+		s.fact(event.TracksAnnounced{Epoch: s.epoch, Rendition: event.Source, Root: wrong, Init: []byte("not that")})
+		if s.byName("live").hasInit(wrong) {
 			t.Error("an init segment that is not what its root says is kept")
 		}
 
