@@ -56,7 +56,7 @@ var clips = []struct {
 	{"29.97 fps", mediatest.Spec{Source: "testsrc2=size=320x180:rate=30000/1001", Video: "-c:v libx264 -preset veryfast -bf 2 -g 60", Audio: aac, Seconds: 5}},
 	{"30 fps, 44.1 kHz", mediatest.Spec{Source: "testsrc2=size=320x180:rate=30", Sound: "sine=sample_rate=44100", Video: "-c:v libx264 -preset veryfast -bf 2 -g 60", Audio: aac, Seconds: 5}},
 	{"60 fps", mediatest.Spec{Source: "testsrc2=size=320x180:rate=60", Video: "-c:v libx264 -preset veryfast -bf 2 -g 120", Audio: aac, Seconds: 3}},
-	{"10 s GOP", mediatest.Spec{Video: "-c:v libx264 -preset veryfast -bf 2 -g 250 -keyint_min 250 -sc_threshold 0", Audio: aac, Seconds: 22}},
+	{"10 s GOP", mediatest.Spec{Video: "-c:v libx264 -preset veryfast -bf 2 -g 250 -keyint_min 250 -sc_threshold 0", Audio: aac, Seconds: 12}},
 	{"all intra", mediatest.Spec{Video: "-c:v libx264 -preset veryfast -g 1", Audio: aac, Seconds: 2}},
 	{"2 fps", mediatest.Spec{Source: "testsrc2=size=320x180:rate=2", Video: "-c:v libx264 -preset veryfast -g 8", Audio: aac, Seconds: 12}},
 	{"video only", mediatest.Spec{Video: "-c:v libx264 -preset veryfast -bf 2 -g 50", Seconds: 4}},
