@@ -12,7 +12,7 @@ import (
 )
 
 // whole checks that all pictures, and all sound but dropped samples, decode.
-func whole(t *testing.T, clip mediatest.Clip, chunks []fmp4.Chunk, pictures, samples int) {
+func whole(t *testing.T, chunks []fmp4.Chunk, pictures, samples int) {
 	t.Helper()
 	path := join(t, chunks)
 	mediatest.Decode(t, path)
@@ -23,7 +23,6 @@ func whole(t *testing.T, clip mediatest.Clip, chunks []fmp4.Chunk, pictures, sam
 		t.Errorf("%d samples decode, want %d", got, samples)
 	}
 	checkRules(t, chunks)
-	_ = clip
 }
 
 // An encoder whose clock is set in mid-stream goes on where it was: nothing is lost,
@@ -42,7 +41,7 @@ func TestClockJump(t *testing.T) {
 				}
 				p.push(u)
 			}
-			whole(t, clip, p.flush(), len(clip.Video.Units), clip.Samples)
+			whole(t, p.flush(), len(clip.Video.Units), clip.Samples)
 			p.warned(fmp4.ClockJump)
 			if jump == 3600*event.Timescale && !strings.Contains(p.warnings[fmp4.ClockJump], "clock jumped by +3600.0 s") {
 				t.Errorf("the log says %q", p.warnings[fmp4.ClockJump])
@@ -66,7 +65,7 @@ func TestClockJumpWhileTracksOverlap(t *testing.T) {
 		}
 		p.push(u)
 	}
-	whole(t, clip, p.flush(), len(clip.Video.Units), clip.Samples)
+	whole(t, p.flush(), len(clip.Video.Units), clip.Samples)
 	p.warned(fmp4.ClockJump)
 }
 
@@ -87,7 +86,7 @@ func TestGap(t *testing.T) {
 		}
 		p.push(u)
 	}
-	whole(t, clip, p.flush(), pictures, clip.Samples)
+	whole(t, p.flush(), pictures, clip.Samples)
 	p.warned(fmp4.AudioDrift)
 	last := map[uint32]written{}
 	for _, c := range p.chunks {
@@ -118,7 +117,7 @@ func TestBackwardJitter(t *testing.T) {
 		}
 		p.push(u)
 	}
-	whole(t, clip, p.flush(), len(clip.Video.Units), clip.Samples)
+	whole(t, p.flush(), len(clip.Video.Units), clip.Samples)
 	p.warned(fmp4.BackwardTime)
 }
 
@@ -226,7 +225,7 @@ func TestTooLargePicture(t *testing.T) {
 		}
 		p.push(u)
 	}
-	whole(t, clip, p.flush(), len(clip.Video.Units)-16, clip.Samples)
+	whole(t, p.flush(), len(clip.Video.Units)-16, clip.Samples)
 	if p.warnings[fmp4.TooLarge] == "" {
 		t.Errorf("warnings %v", p.warnings)
 	}
@@ -238,7 +237,7 @@ func TestPieceLimit(t *testing.T) {
 	clip := mediatest.Make(t, plain)
 	const limit = 12 << 10
 	chunks := cutAll(t, fmp4.Options{MaxPiece: limit}, clip.Configs(), clip.Units(start))
-	whole(t, clip, chunks, len(clip.Video.Units), clip.Samples)
+	whole(t, chunks, len(clip.Video.Units), clip.Samples)
 	full := false
 	for i, c := range chunks {
 		if len(c.Data) > limit {

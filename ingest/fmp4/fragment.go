@@ -35,8 +35,8 @@ const (
 	maxOverhead = moofFixed + 2*trafFixed + mdatFixed + 8
 )
 
-// videoRun decides how a run of pictures is written: flags of its own for each when
-// any but the first can start decoding.
+// manyKeys reports whether a picture other than the first can start decoding, so that
+// each needs flags of its own.
 func manyKeys(video []sample) bool {
 	for i := range video {
 		if i > 0 && video[i].key {
@@ -46,6 +46,7 @@ func manyKeys(video []sample) bool {
 	return false
 }
 
+// evenDurations reports whether one default duration does for all.
 func evenDurations(audio []sample) bool {
 	for i := range audio {
 		if audio[i].duration != audio[0].duration {
@@ -65,7 +66,7 @@ func fragment(sequence uint32, video, audio []sample) []byte {
 	if even {
 		perAudio = 4
 	}
-	moof, payload := moofFixed, 0
+	moof := moofFixed
 	if len(video) > 0 {
 		moof += trafFixed + perVideo*len(video)
 		if perVideo == 12 {
@@ -82,7 +83,7 @@ func fragment(sequence uint32, video, audio []sample) []byte {
 	for i := range video {
 		videoBytes += len(video[i].data)
 	}
-	payload = videoBytes
+	payload := videoBytes
 	for i := range audio {
 		payload += len(audio[i].data)
 	}
