@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/shoalcast/shoal/event"
@@ -56,12 +58,26 @@ func readFact(data []byte) (event.StreamFact, error) {
 // after since, then live. A zero since means all that are kept. The piece is fn's to
 // keep.
 func (b *Bus) FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error {
+	return b.followPieces(ctx, id, r, since, false, fn)
+}
+
+// FollowPieceHeaders is FollowPieces without the pieces' Data: for whoever decides by
+// what ingest said of them, and would only pay for the bytes.
+func (b *Bus) FollowPieceHeaders(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error {
+	return b.followPieces(ctx, id, r, since, true, fn)
+}
+
+func (b *Bus) followPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, headersOnly bool, fn func(context.Context, *event.Piece) error) error {
 	read := func(m jetstream.Msg) (*event.Piece, error) {
-		return event.PieceFromHeaders(id, r, m.Headers().Get, m.Data())
+		p, err := event.PieceFromHeaders(id, r, m.Headers().Get, m.Data())
+		if err == nil && headersOnly {
+			p.Size, err = strconv.Atoi(m.Headers().Get(nats.MsgSize))
+		}
+		return p, err
 	}
 	var last event.Position
 	f := &follower{
-		b: b, kind: "pieces", stream: streamPieces, subject: pieceSubject(id, r), since: since,
+		b: b, kind: "pieces", stream: streamPieces, subject: pieceSubject(id, r), since: since, headersOnly: headersOnly,
 		seen: func(m jetstream.Msg) bool {
 			p, err := read(m)
 			return err != nil || !last.Before(p.Position)

@@ -29,6 +29,8 @@ type follower struct {
 	stream  string
 	subject string
 	since   time.Time // zero: from the beginning
+	// headersOnly leaves the payloads on the server.
+	headersOnly bool
 	// seen reports whether a message of a lossy stream was handled already. It is
 	// set only where sequences may be used again (PIECES), and asked only about
 	// messages read again after an interruption.
@@ -140,6 +142,7 @@ func (f *follower) catchUp() {
 // have been handled before.
 func (f *follower) place(ctx context.Context) (config jetstream.ConsumerConfig, replayUpTo uint64, err error) {
 	config = consumerConfig(f.subject)
+	config.HeadersOnly = f.headersOnly
 	if f.caughtUp != nil && !f.targeted {
 		if f.target, err = f.b.lastSequence(ctx, f.stream); err != nil {
 			return config, 0, err

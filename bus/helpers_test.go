@@ -50,6 +50,7 @@ func piece(epoch event.Epoch, n uint64, size int) *event.Piece {
 
 func pieceOf(id event.StreamID, epoch event.Epoch, n uint64, size int) *event.Piece {
 	mark := fmt.Appendf(nil, "%s/%d/%d;", id, epoch, n)
+	data := bytes.Repeat(mark, size/len(mark)+1)[:size]
 	return &event.Piece{
 		Address:  event.Address{Stream: id, Rendition: event.Source, Position: event.Position{Epoch: epoch, N: n}},
 		Segment:  n / 5,
@@ -61,7 +62,9 @@ func pieceOf(id event.StreamID, epoch event.Epoch, n uint64, size int) *event.Pi
 		Arrived:  time.UnixMilli(1_700_000_000_000 + int64(n)*200),
 		Received: time.UnixMilli(1_700_000_000_200 + int64(n)*200),
 		Trace:    fmt.Sprintf("00-%032x-%016x-01", n+1, n+1),
-		Data:     bytes.Repeat(mark, size/len(mark)+1)[:size],
+		Root:     event.Root{4, 5, 6},
+		Size:     len(data),
+		Data:     data,
 	}
 }
 

@@ -131,6 +131,8 @@ func samplePiece() *event.Piece {
 		Segment: 8, Key: true, PTS: -1800, Duration: 17_982, Target: 18_000, Init: event.Root{0xab, 1},
 		Arrived: time.UnixMilli(1_700_000_008_200), Received: time.UnixMilli(1_700_000_008_400),
 		Trace: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+		Root:  event.Root{0xcd, 2},
+		Size:  9,
 		Data:  []byte("moof mdat"),
 	}
 }
@@ -158,7 +160,7 @@ func TestAPieceSurvivesItsHeaders(t *testing.T) {
 			h := p.Headers()
 			h[name] = bad
 			_, err := event.PieceFromHeaders(p.Stream, p.Rendition, get(h), nil)
-			fine := name == "Traceparent" || bad == "2" && name != "Shoal-Key" && name != "Shoal-Init" || bad == "-5" && name == "Shoal-Pts"
+			fine := name == "Traceparent" || bad == "2" && name != "Shoal-Key" && name != "Shoal-Init" && name != "Shoal-Root" || bad == "-5" && name == "Shoal-Pts"
 			if (err == nil) != fine {
 				t.Errorf("%s: %q gives %v", name, bad, err)
 			}

@@ -23,6 +23,8 @@ type Piece struct {
 	Duration Ticks  // how long it plays
 	Target   Ticks  // upper bound of Duration, fixed within a segment: LL-HLS PART-TARGET
 	Init     Root   // root of the init segment it needs
+	Root     Root   // of Data, as ingest cut it: what the packager signs
+	Size     int    // of Data, in bytes; known even where Data was not asked for
 	Arrived  time.Time
 	// Arrived is when ingest had its first sample, Received when it had its last:
 	// both to the millisecond.
@@ -42,6 +44,7 @@ const (
 	headerDuration = "Shoal-Duration"
 	headerTarget   = "Shoal-Target"
 	headerInit     = "Shoal-Init"
+	headerRoot     = "Shoal-Root"
 	headerArrived  = "Shoal-Arrived"
 	headerReceived = "Shoal-Received"
 	headerTrace    = "Traceparent"
@@ -65,6 +68,7 @@ func (p *Piece) Headers() map[string]string {
 		headerDuration: strconv.FormatInt(int64(p.Duration), 10),
 		headerTarget:   strconv.FormatInt(int64(p.Target), 10),
 		headerInit:     p.Init.String(),
+		headerRoot:     p.Root.String(),
 		headerArrived:  strconv.FormatInt(p.Arrived.UnixMilli(), 10),
 		headerReceived: strconv.FormatInt(p.Received.UnixMilli(), 10),
 	}
@@ -104,6 +108,7 @@ func PieceFromHeaders(id StreamID, r Rendition, get func(string) string, data []
 		Arrived:  time.UnixMilli(number(headerArrived)),
 		Received: time.UnixMilli(number(headerReceived)),
 		Trace:    get(headerTrace),
+		Size:     len(data),
 		Data:     data,
 	}
 	switch get(headerKey) {
@@ -115,6 +120,9 @@ func PieceFromHeaders(id StreamID, r Rendition, get func(string) string, data []
 	}
 	if err := p.Init.UnmarshalText([]byte(get(headerInit))); err != nil {
 		errs = append(errs, fmt.Errorf("header %s: %w", headerInit, err))
+	}
+	if err := p.Root.UnmarshalText([]byte(get(headerRoot))); err != nil {
+		errs = append(errs, fmt.Errorf("header %s: %w", headerRoot, err))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("read piece headers: %w", err)

@@ -109,7 +109,8 @@ func (p *session) publish(chunks []fmp4.Chunk) error {
 				Position: event.Position{Epoch: p.epoch, N: p.n},
 			},
 			Segment: c.Segment, Key: c.Key, PTS: c.PTS, Duration: c.Duration, Target: c.Target,
-			Init: p.root, Arrived: c.Arrived, Received: c.Received, Data: c.Data,
+			Init: p.root, Root: manifest.RootOf(c.Data), Size: len(c.Data),
+			Arrived: c.Arrived, Received: c.Received, Data: c.Data,
 		}
 		if p.service.opts.Trace != nil {
 			piece.Trace = p.service.opts.Trace(p.ctx, piece)

@@ -272,7 +272,7 @@ func TestTenSecondKeysRotateWhileAPublisherIsLive(t *testing.T) {
 		p := &event.Piece{
 			Address: event.Address{Stream: live.ID, Rendition: "v0", Position: event.Position{Epoch: epoch, N: n}},
 			Segment: n / 5, PTS: event.Ticks(n) * 18_000, Duration: 18_000, Target: 18_000,
-			Init: manifest.RootOf([]byte("init")), Arrived: clock(), Data: []byte{byte(n)},
+			Init: manifest.RootOf([]byte("init")), Root: manifest.RootOf([]byte{byte(n)}), Size: 1, Arrived: clock(), Data: []byte{byte(n)},
 		}
 		e, more, err := chain.Next(p)
 		must(t, err)

@@ -151,7 +151,7 @@ func TestTwoPackagersCannotBothHaveTheHead(t *testing.T) {
 	must(t, rival.chain.Restore(signed))
 	mine := c.sign(t, c.piece(epoch0, 7))[0]
 	other := rival.piece(epoch0, 7)
-	other.Data = []byte("not what the others saw")
+	hold(other, []byte("not what the others saw"))
 	theirs := rival.sign(t, other)[0]
 
 	for name, order := range map[string][2]manifest.Signed{"mine first": {mine, theirs}, "theirs first": {theirs, mine}} {

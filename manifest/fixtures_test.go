@@ -76,8 +76,13 @@ func (c *creator) piece(epoch event.Epoch, n uint64) *event.Piece {
 		Segment: n / 5, Key: n%5 == 0, PTS: event.Ticks(n) * dur, Duration: dur, Target: dur,
 		Init:    manifest.RootOf([]byte("init")),
 		Arrived: time.UnixMilli(int64(epoch) + int64(n)*200), Received: time.UnixMilli(int64(epoch) + int64(n)*200 + 200),
-		Data: data,
+		Root: manifest.RootOf(data), Size: len(data), Data: data,
 	}
+}
+
+// hold gives p other bytes.
+func hold(p *event.Piece, data []byte) {
+	p.Root, p.Size, p.Data = manifest.RootOf(data), len(data), data
 }
 
 // sign continues the creator's chain up to and including piece p.

@@ -118,7 +118,7 @@ func TestALogShowsForks(t *testing.T) {
 	rival := withSession(t)
 	must(t, rival.chain.Restore(signed[:2]))
 	p := rival.piece(epoch0, 2)
-	p.Data = []byte("other")
+	hold(p, []byte("other"))
 	if _, err := l.Add(rival.sign(t, p)[0]); !errors.Is(err, manifest.ErrFork) {
 		t.Errorf("got %v", err)
 	}

@@ -105,7 +105,7 @@ func (c *Chain) Next(p *event.Piece) (e Entry, more bool, err error) {
 		e.Dur = min(clamp((p.PTS-end)/event.Ticks(missing)), target)
 		e.At = max(0, p.Arrived.Add(-(p.PTS - end).Duration()).UnixMilli())
 	} else {
-		e.Key, e.Size, e.Root = p.Key, int64(len(p.Data)), RootOf(p.Data)
+		e.Key, e.Size, e.Root = p.Key, int64(p.Size), p.Root
 	}
 	h.place(&e, fresh, segment, init, target)
 	return e, missing > 0, nil

@@ -67,6 +67,12 @@ func (c *creator) fact(f event.StreamFact) {
 // session issues a record that takes effect at from.
 func (c *creator) session(serial uint64, from event.Position) {
 	c.t.Helper()
+	c.sessionFor(serial, from, time.Hour)
+}
+
+// sessionFor issues one that ends after left, which may be over.
+func (c *creator) sessionFor(serial uint64, from event.Position, left time.Duration) {
+	c.t.Helper()
 	pub, key, err := ed25519.GenerateKey(nil)
 	check(c.t, err)
 	c.mu.Lock()
@@ -75,7 +81,7 @@ func (c *creator) session(serial uint64, from event.Position) {
 	now := time.Now()
 	env, err := manifest.SignSession(c.root, manifest.Session{
 		Stream: c.id, Serial: serial, Key: pub, From: from,
-		NotBefore: now.Add(-time.Minute).UnixMilli(), NotAfter: now.Add(time.Hour).UnixMilli(), FreshMS: 10_000,
+		NotBefore: now.Add(-time.Hour).UnixMilli(), NotAfter: now.Add(left).UnixMilli(), FreshMS: 10_000,
 	})
 	check(c.t, err)
 	check(c.t, c.trust.AddSession(env))
@@ -99,10 +105,11 @@ const pieceLength = event.Timescale / 5
 func (c *creator) publish(n uint64) {
 	c.t.Helper()
 	now := time.Now()
+	data := fmt.Appendf(nil, "piece %d of %d", n, c.epoch)
 	check(c.t, c.bus.PublishPiece(c.t.Context(), &event.Piece{
 		Address: event.Address{Stream: c.id, Rendition: event.Source, Position: event.Position{Epoch: c.epoch, N: n}},
 		Segment: n / 5, Key: n%5 == 0, PTS: event.Ticks(n) * pieceLength, Duration: pieceLength, Target: pieceLength,
-		Init: c.init.Root, Arrived: now, Received: now, Data: []byte(fmt.Sprintf("piece %d of %d", n, c.epoch)),
+		Init: c.init.Root, Root: manifest.RootOf(data), Size: len(data), Arrived: now, Received: now, Data: data,
 	}))
 }
 
@@ -280,6 +287,42 @@ func TestANewEpochIsADiscontinuityAndOldPiecesOfAnEarlierOneAreNotSigned(t *test
 	}
 	if entries[2].DSN != entries[1].DSN+1 || entries[2].MSN != entries[1].MSN+1 {
 		t.Errorf("entry 2 is %+v after %+v", entries[2], entries[1])
+	}
+}
+
+func TestWhatAnEndedSessionLeftUnsignedDoesNotHoldUpTheNextEpoch(t *testing.T) {
+	c := newCreator(t, bustest.Start(t))
+	c.sessionFor(1, event.Position{}, -time.Minute)
+	c.begin(1000, "init")
+	c.publish(0)
+	c.publish(1)
+	c.session(2, event.Position{Epoch: 1001})
+	c.begin(2000, "init")
+	c.publish(0)
+	began := time.Now()
+	start(t, c, nil)
+	if e := c.entries(1)[0]; e.Epoch != 2000 {
+		t.Errorf("the first entry is of epoch %d", e.Epoch)
+	}
+	if took := time.Since(began); took > 4*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
+
+func TestPiecesThatOvertakeTheClaimOfTheirEpochWaitForIt(t *testing.T) {
+	c := newCreator(t, bustest.Start(t))
+	c.session(1, event.Position{})
+	c.begin(1000, "init")
+	start(t, c, nil)
+	c.publish(0)
+	c.entries(1)
+	c.epoch = 2000
+	c.publish(0) // before the facts that belong to it
+	c.session(2, event.Position{Epoch: 1001})
+	c.begin(2000, "init")
+	entries := c.entries(2)
+	if _, digest, _ := c.trust.SessionAt(event.Position{Epoch: 2000}); entries[1].Session != digest {
+		t.Error("the new epoch was signed in the session before")
 	}
 }
 

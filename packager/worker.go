@@ -25,6 +25,7 @@ const (
 var (
 	errIdle      = errors.New("nothing to sign")
 	errNoSession = errors.New("no session record is in force yet")
+	errTooLate   = errors.New("the session of this epoch is over, and so is the epoch")
 )
 
 // worker signs the pieces of one rendition, in order. One goroutine runs it.
@@ -34,8 +35,9 @@ type worker struct {
 	id        event.StreamID
 	rendition event.Rendition
 
-	mu    sync.Mutex
-	state event.StreamState // newest known; its envelopes are what trust is made of
+	mu      sync.Mutex
+	state   event.StreamState // newest known; its envelopes are what trust is made of
+	changed chan struct{}     // closed and replaced when state is
 
 	trust *manifest.Trust
 	known uint64 // state.Seq up to which trust has taken in sessions
@@ -50,6 +52,7 @@ func newWorker(opts *Options, r event.Rendition, state event.StreamState) *worke
 		id:        state.ID,
 		rendition: r,
 		state:     state,
+		changed:   make(chan struct{}),
 	}
 }
 
@@ -58,6 +61,26 @@ func (w *worker) update(state event.StreamState) {
 	defer w.mu.Unlock()
 	if state.Seq > w.state.Seq {
 		w.state = state
+		close(w.changed)
+		w.changed = make(chan struct{})
+	}
+}
+
+// reaches waits until the facts up to the claim of an epoch are known: a session that
+// begins with that epoch may be among them. Facts and pieces come by different ways.
+func (w *worker) reaches(ctx context.Context, epoch event.Epoch) error {
+	for {
+		w.mu.Lock()
+		known, changed := w.state.LastEpoch >= epoch, w.changed
+		w.mu.Unlock()
+		if known {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 
@@ -78,7 +101,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer cancel(nil)
 	idle := time.AfterFunc(idleAfter, func() { cancel(errIdle) })
 	defer idle.Stop()
-	err = w.opts.Bus.FollowPieces(ctx, w.id, w.rendition, since, func(ctx context.Context, p *event.Piece) error {
+	err = w.opts.Bus.FollowPieceHeaders(ctx, w.id, w.rendition, since, func(ctx context.Context, p *event.Piece) error {
 		idle.Reset(idleAfter)
 		return w.sign(ctx, p)
 	})
@@ -166,6 +189,9 @@ func take(b []byte, add func(manifest.Envelope) error) error {
 
 // sign records the entries up to and including the piece's own.
 func (w *worker) sign(ctx context.Context, p *event.Piece) error {
+	if err := w.reaches(ctx, p.Epoch); err != nil {
+		return err
+	}
 	trace := p.Trace
 	if w.opts.Trace != nil && trace != "" {
 		handOn, end := w.opts.Trace(ctx, p)
@@ -182,6 +208,9 @@ func (w *worker) sign(ctx context.Context, p *event.Piece) error {
 		}
 		err = w.append(ctx, e, trace)
 		switch {
+		case errors.Is(err, errTooLate):
+			w.log.Warn("a piece of an epoch that is over can no longer be signed", obs.KeyEpoch, p.Epoch, obs.KeyN, p.N)
+			return nil
 		case errors.Is(err, bus.ErrConflict):
 			// Another packager was faster: what it signed is the chain now.
 			w.opts.Metrics.Conflicts.Inc()
@@ -216,6 +245,9 @@ func (w *worker) append(ctx context.Context, e manifest.Entry, trace string) err
 		return errNoSession
 	}
 	if !session.Covers(now.UnixMilli()) {
+		if w.current().LastEpoch > e.Epoch {
+			return errTooLate
+		}
 		return fmt.Errorf("session record %d does not cover this moment: is the keyring running, is the clock right?", session.Serial)
 	}
 	key, err := w.opts.Keys.Key(w.id, manifest.KeyID(session.Key))

@@ -161,7 +161,7 @@ func (o *testOrigin) publishOne(ago time.Duration) {
 	p := &event.Piece{
 		Address: event.Address{Stream: o.id, Rendition: event.Source, Position: event.Position{Epoch: o.epoch, N: o.n}},
 		Segment: o.seg, Key: m.key, PTS: m.pts, Duration: m.dur, Target: event.Timescale / 2,
-		Init: manifest.RootOf(o.media.init), Arrived: ended.Add(-m.dur.Duration()), Data: m.data,
+		Init: manifest.RootOf(o.media.init), Root: manifest.RootOf(m.data), Size: len(m.data), Arrived: ended.Add(-m.dur.Duration()), Data: m.data,
 	}
 	for more := true; more; {
 		var e manifest.Entry

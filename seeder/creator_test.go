@@ -92,14 +92,20 @@ func (c *creator) initRoot() event.Root { return manifest.RootOf(c.film.init) }
 func (c *creator) piece(n uint64) *event.Piece {
 	pts := event.Ticks(n) * pieceTicks
 	arrived := c.zero.Add(pts.Duration())
+	data := c.film.pieces[n%uint64(len(c.film.pieces))]
 	return &event.Piece{
 		Address: event.Address{
 			Stream: c.id, Rendition: event.Source, Position: event.Position{Epoch: c.epoch, N: n},
 		},
 		Segment: n / piecesASecond, Key: n%piecesASecond == 0, PTS: pts, Duration: pieceTicks, Target: pieceTicks,
 		Init: c.initRoot(), Arrived: arrived, Received: arrived.Add(200 * time.Millisecond),
-		Data: c.film.pieces[n%uint64(len(c.film.pieces))],
+		Root: manifest.RootOf(data), Size: len(data), Data: data,
 	}
+}
+
+// hold gives p other bytes, as ingest would describe them.
+func hold(p *event.Piece, data []byte) {
+	p.Root, p.Size, p.Data = manifest.RootOf(data), len(data), data
 }
 
 // sign returns the envelopes that carry the chain on to p, gaps included.

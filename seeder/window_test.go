@@ -181,7 +181,7 @@ func TestTwoEntriesForOnePieceAreAFork(t *testing.T) {
 	}
 	b.both(c, 1)
 	forged := twin.piece(1)
-	forged.Data = c.film.pieces[30]
+	hold(forged, c.film.pieces[30])
 	b.piece(forged)
 	b.entry(twin.sign(forged)[0])
 	b.want(t, "the first", 0, 1)
@@ -278,7 +278,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	b := newBench(c, func(o *Options) { o.PendingBytes = 10 * piece; o.WindowBytes = 40 * piece })
 	for n := range uint64(200) {
 		p := c.piece(n)
-		p.Data = c.film.pieces[3]
+		hold(p, c.film.pieces[3])
 		b.piece(p)
 	}
 	if b.pieces.bytes > 10*piece || len(b.pieces.order) != 10 || b.noted["piece evicted"] != 190 {
@@ -287,7 +287,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	b = newBench(c, func(o *Options) { o.WindowBytes = 40 * piece })
 	for n := range uint64(200) {
 		p := c.piece(n)
-		p.Data = c.film.pieces[3]
+		hold(p, c.film.pieces[3])
 		b.piece(p)
 		b.entry(c.sign(p)[0])
 	}
