@@ -20,9 +20,9 @@ type Clip struct {
 	Video, Audio *Track
 }
 
-// unit is an access unit with its codec.
-type unit struct {
-	codec media.Codec
+// Unit is an access unit with its codec.
+type Unit struct {
+	Codec media.Codec
 	media.AccessUnit
 }
 
@@ -38,28 +38,61 @@ func (c *Clip) tracks() []*Track {
 }
 
 // units interleaves the tracks by decoding time.
-func (c *Clip) units() []unit {
-	var us []unit
+func (c *Clip) units() []Unit {
+	var us []Unit
 	for _, t := range c.tracks() {
 		for _, u := range t.Units {
-			us = append(us, unit{codec: t.Config.Codec, AccessUnit: u})
+			us = append(us, Unit{Codec: t.Config.Codec, AccessUnit: u})
 		}
 	}
 	sort.SliceStable(us, func(i, j int) bool { return us[i].DTS < us[j].DTS })
 	return us
 }
 
-// Send sends the whole clip as fast as it goes, its times shifted by offset.
-func (c *Client) SendClip(clip *Clip, offset event.Ticks) error {
+// Length is the decoding time of the video, or of the audio when there is none.
+func (c *Clip) Length() event.Ticks {
+	switch {
+	case c.Video != nil:
+		return c.Video.End
+	case c.Audio != nil:
+		return c.Audio.End
+	}
+	return 0
+}
+
+// Round lists the units interleaved by decoding time, their times shifted by offset.
+// Audio beyond the clip's length is left out, so that rounds can follow one another.
+func (c *Clip) Round(offset event.Ticks) []Unit {
+	var us []Unit
+	for _, u := range c.units() {
+		if u.DTS < c.Length() {
+			u.DTS += offset
+			u.PTS += offset
+			us = append(us, u)
+		}
+	}
+	return us
+}
+
+// Configs sends the configurations of a clip's tracks.
+func (c *Client) Configs(clip *Clip, at event.Ticks) error {
 	for _, t := range clip.tracks() {
-		if err := c.Config(t.Config, uint32(floorMS(offset))); err != nil {
+		if err := c.Config(t.Config, uint32(floorMS(at))); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// SendClip sends the whole clip as fast as it goes, its times shifted by offset.
+func (c *Client) SendClip(clip *Clip, offset event.Ticks) error {
+	if err := c.Configs(clip, offset); err != nil {
+		return err
 	}
 	for _, u := range clip.units() {
 		u.DTS += offset
 		u.PTS += offset
-		if err := c.Push(u.codec, u.AccessUnit); err != nil {
+		if err := c.Push(u.Codec, u.AccessUnit); err != nil {
 			return err
 		}
 	}

@@ -39,20 +39,12 @@ type entry struct {
 // NewLoop makes a loop of a clip. Its length is the video's, or the audio's when
 // there is none; audio beyond it is left out, so that the tracks stay together.
 func NewLoop(clip *Clip) (*Loop, error) {
-	l := &Loop{clip: clip}
-	switch {
-	case clip.Video != nil:
-		l.length = clip.Video.End
-	case clip.Audio != nil:
-		l.length = clip.Audio.End
-	default:
+	l := &Loop{clip: clip, length: clip.Length()}
+	if l.length == 0 {
 		return nil, fmt.Errorf("make a loop: the clip is empty")
 	}
-	for _, u := range clip.units() {
-		if u.DTS >= l.length {
-			continue
-		}
-		id, m := unitMessage(nil, u.codec, u.AccessUnit)
+	for _, u := range clip.Round(0) {
+		id, m := unitMessage(nil, u.Codec, u.AccessUnit)
 		if len(m.Payload) > loopChunk {
 			return nil, fmt.Errorf("make a loop: an access unit of %d bytes", len(m.Payload))
 		}
