@@ -39,7 +39,7 @@ func benchGlass(ctx context.Context, r *report) error {
 		return err
 	}
 	defer n.stop()
-	out, err := s.run("stream", "add", "glass", "--json")
+	out, err := s.run(ctx, "stream", "add", "glass", "--json")
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func startCamera(ctx context.Context, urls ...string) (stop func(), err error) {
 	for i, u := range urls {
 		outputs[i] = "[f=flv]" + u
 	}
-	cmd := exec.Command("ffmpeg", "-hide_banner", "-loglevel", "error",
+	cmd := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error",
 		"-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", fmt.Sprintf("%dx%d", clockWidth, clockHeight), "-r", strconv.Itoa(clockFPS), "-i", "pipe:0",
 		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-map", "0:v", "-map", "1:a",
 		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", strconv.Itoa(clockFPS), "-b:v", "1500k", "-maxrate", "1500k", "-bufsize", "750k",

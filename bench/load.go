@@ -73,7 +73,7 @@ func shoalLoad(ctx context.Context, r *report, loop *rtmptest.Loop, last bool) (
 	names, urls := make([]string, publishers), make([]string, publishers)
 	for i := range publishers {
 		names[i] = fmt.Sprintf("load%d", i)
-		out, err := s.run("stream", "add", names[i], "--json")
+		out, err := s.run(ctx, "stream", "add", names[i], "--json")
 		if err != nil {
 			return 0, err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"time"
 )
@@ -19,8 +20,9 @@ func twoFreePorts() (a, b string, err error) {
 	return first.Addr().String(), second.Addr().String(), nil
 }
 
-func reachable(addr string) bool {
-	c, err := net.DialTimeout("tcp", addr, time.Second)
+func reachable(ctx context.Context, addr string) bool {
+	d := net.Dialer{Timeout: time.Second}
+	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return false
 	}

@@ -35,7 +35,7 @@ func startShoal(ctx context.Context, args ...string) (*shoal, error) {
 		return nil, err
 	}
 	defer log.Close()
-	s.cmd = exec.Command("bin/shoal", append([]string{"up", "--data", data, "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"}, args...)...)
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), "bin/shoal", append([]string{"up", "--data", data, "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start bin/shoal: %w", err)
@@ -66,8 +66,8 @@ func (s *shoal) stop() {
 	_ = os.RemoveAll(s.dir)
 }
 
-func (s *shoal) run(args ...string) ([]byte, error) {
-	cmd := exec.Command("bin/shoal", append(args, "--data", filepath.Join(s.dir, "data"))...)
+func (s *shoal) run(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, "bin/shoal", append(args, "--data", filepath.Join(s.dir, "data"))...)
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("shoal %s: %w", strings.Join(args, " "), err)
@@ -132,7 +132,7 @@ func startNginx(ctx context.Context) (*nginx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "hls"), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(dir, "hls"), 0o750); err != nil {
 		return nil, err
 	}
 	rtmp, http, err := twoFreePorts()
@@ -148,7 +148,7 @@ func startNginx(ctx context.Context) (*nginx, error) {
 		return nil, fmt.Errorf("nginx-rtmp is not here, make setup installs it: %w", err)
 	}
 	n := &nginx{dir: dir, done: make(chan struct{}), rtmp: "rtmp://" + rtmp + "/live", http: "http://" + http}
-	n.cmd = exec.Command("nginx", "-c", config, "-p", "/usr/share/nginx", "-e", filepath.Join(dir, "start.log"))
+	n.cmd = exec.CommandContext(context.WithoutCancel(ctx), "nginx", "-c", config, "-p", "/usr/share/nginx", "-e", filepath.Join(dir, "start.log"))
 	if err := n.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
@@ -157,7 +157,7 @@ func startNginx(ctx context.Context) (*nginx, error) {
 		close(n.done)
 	}()
 	for {
-		if n.worker = childOf(n.cmd.Process.Pid); n.worker != 0 && reachable(rtmp) && reachable(http) {
+		if n.worker = childOf(n.cmd.Process.Pid); n.worker != 0 && reachable(ctx, rtmp) && reachable(ctx, http) {
 			return n, nil
 		}
 		select {

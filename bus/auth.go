@@ -11,6 +11,8 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
+
+	"github.com/shoalcast/shoal/internal/atomicfile"
 )
 
 // authority is who may use the embedded server, in NATS's operator mode: an operator
@@ -73,7 +75,7 @@ func openKey(path string, create func() (nkeys.KeyPair, error), kind nkeys.Prefi
 	if seed, err = kp.Seed(); err != nil {
 		return nil, fmt.Errorf("make a key of the bus: %w", err)
 	}
-	if err := writeSecret(path, append(seed, '\n')); err != nil {
+	if err := atomicfile.Write(path, append(seed, '\n'), 0o600); err != nil {
 		return nil, fmt.Errorf("keep a key of the bus: %w", err)
 	}
 	return kp, nil
@@ -109,7 +111,7 @@ func (a *authority) openCreds() error {
 	if a.creds, err = jwt.FormatUserConfig(token, seed); err != nil {
 		return fmt.Errorf("write the services' credentials: %w", err)
 	}
-	if err := writeSecret(a.credsFile, a.creds); err != nil {
+	if err := atomicfile.Write(a.credsFile, a.creds, 0o600); err != nil {
 		return fmt.Errorf("keep the services' credentials: %w", err)
 	}
 	return nil
@@ -182,22 +184,4 @@ func publicKey(kp nkeys.KeyPair) string {
 		panic(fmt.Sprintf("public key of a key pair: %v", err))
 	}
 	return p
-}
-
-// writeSecret replaces path by data, readable by its owner only, so that a crash
-// leaves the old file or the new one.
-func writeSecret(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) //nolint:errcheck // gone already after the rename
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
 }

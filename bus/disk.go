@@ -44,7 +44,7 @@ func (d *disk) storable(store string) int64 {
 	var used int64
 	_ = filepath.WalkDir(store, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
-			return nil // what cannot be read is not counted
+			return nil //nolint:nilerr // what cannot be read is not counted
 		}
 		if info, err := e.Info(); err == nil {
 			used += info.Size()

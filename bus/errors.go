@@ -27,7 +27,7 @@ var (
 	ErrUnreachable = errors.New("the NATS server does not answer")
 	// ErrClosed says that the bus was closed.
 	ErrClosed = errors.New("the bus is closed")
-	// ErrStop, wrapped or bare, returned by a handler ends its follow at once with
+	// ErrStop returned by a handler, wrapped or bare, ends its follow at once with
 	// that error, without retries and without giving the message up to DEAD.
 	ErrStop = errors.New("stop following")
 )

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -106,7 +107,7 @@ func followed(t testing.TB, follow func(context.Context) error) (stop func()) {
 		cancel()
 		select {
 		case err := <-done:
-			if err != context.Canceled && err != bus.ErrClosed {
+			if !errors.Is(err, context.Canceled) && !errors.Is(err, bus.ErrClosed) {
 				t.Errorf("the follow ended with %v", err)
 			}
 		case <-time.After(patience):

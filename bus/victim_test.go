@@ -3,6 +3,7 @@ package bus_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -138,7 +139,7 @@ func verifyAfterKill(t *testing.T, dir string, epoch event.Epoch, acknowledged *
 		last = p.Position
 		return nil
 	})
-	if err != bus.ErrStop {
+	if !errors.Is(err, bus.ErrStop) {
 		t.Error(err)
 	}
 	if last.Epoch == epoch {

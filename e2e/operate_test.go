@@ -119,7 +119,7 @@ func TestWithACertificateBothSidesSpeakTLSAndItIsReloaded(t *testing.T) {
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certify(t, cert, key, 1)
 	i := up(t, "--tls-cert", cert, "--tls-key", key, "--rtmps", "127.0.0.1:0")
-	insecure := &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own certificate
+	insecure := &tls.Config{InsecureSkipVerify: true} // the test's own certificate
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: insecure, ForceAttemptHTTP2: true, DisableKeepAlives: true}}
 	res, err := client.Get(i.at.HTTP + "/healthz")
 	if err != nil {

@@ -80,10 +80,18 @@ func TestAFoldIsBounded(t *testing.T) {
 func TestHearingFactsAgainChangesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		kinds := []event.StreamFact{
-			event.GenesisPublished{Name: "a", Envelope: json.RawMessage(`1`)}, event.GenesisPublished{Name: "b", Unlisted: true},
-			event.RootRotated{Envelope: json.RawMessage(`2`)}, event.SessionPublished{Envelope: json.RawMessage(`3`)},
-			event.PublishKeySet{Key: event.Digest{1}}, event.EpochClaimed{Epoch: 1, Instance: "x"}, event.EpochClaimed{Epoch: 2},
-			event.TracksAnnounced{Epoch: 1, Root: event.Root{1}}, event.EpochEnded{Epoch: 1}, event.EpochEnded{Epoch: 2}, event.StreamRemoved{}, nil,
+			event.GenesisPublished{Name: "a", Envelope: json.RawMessage(`1`)},
+			event.GenesisPublished{Name: "b", Unlisted: true},
+			event.RootRotated{Envelope: json.RawMessage(`2`)},
+			event.SessionPublished{Envelope: json.RawMessage(`3`)},
+			event.PublishKeySet{Key: event.Digest{1}},
+			event.EpochClaimed{Epoch: 1, Instance: "x"},
+			event.EpochClaimed{Epoch: 2},
+			event.TracksAnnounced{Epoch: 1, Root: event.Root{1}},
+			event.EpochEnded{Epoch: 1},
+			event.EpochEnded{Epoch: 2},
+			event.StreamRemoved{},
+			nil,
 		}
 		log := rapid.SliceOfN(rapid.SampledFrom(kinds), 0, 200).Draw(t, "facts")
 		want := fold(log...)

@@ -18,8 +18,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	testID  event.StreamID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	testKey                = "secret"
+	testID  = event.StreamID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+	testKey = "secret"
 )
 
 // addStream puts a stream named live with testKey on the bus.

@@ -70,11 +70,10 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
-		err := s.opts.Bus.FollowStreams(ctx, func() { close(s.ready) }, s.apply)
-		if ctx.Err() != nil {
-			return nil
+		if err := s.opts.Bus.FollowStreams(ctx, func() { close(s.ready) }, s.apply); ctx.Err() == nil {
+			return fmt.Errorf("follow streams: %w", err)
 		}
-		return fmt.Errorf("follow streams: %w", err)
+		return nil
 	})
 	group.Go(func() error {
 		select {

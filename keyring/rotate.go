@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/atomicfile"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -84,7 +85,7 @@ func (s *Store) rotateRoot(name event.StreamName) (manifest.Envelope, error) {
 func nextName(i int) string { return fmt.Sprintf("next-%d.key", i) }
 
 func writeNext(dir string, i int, seed []byte) error {
-	return writeFile(filepath.Join(dir, nextName(i)), []byte(hex.EncodeToString(seed)+"\n"))
+	return atomicfile.Write(filepath.Join(dir, nextName(i)), []byte(hex.EncodeToString(seed)+"\n"), fileMode)
 }
 
 // readNext returns nil when the key is kept elsewhere.
@@ -105,7 +106,7 @@ func readNext(dir string, i int) ([]byte, error) {
 }
 
 func writeSerial(dir string, serial uint64) error {
-	return writeFile(filepath.Join(dir, "serial"), []byte(strconv.FormatUint(serial, 10)+"\n"))
+	return atomicfile.Write(filepath.Join(dir, "serial"), []byte(strconv.FormatUint(serial, 10)+"\n"), fileMode)
 }
 
 func readSerial(dir string) (uint64, error) {

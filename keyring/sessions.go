@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/atomicfile"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -96,7 +97,7 @@ func (s *SessionKeys) create(stream event.StreamID) (ed25519.PublicKey, error) {
 	if err := makeDir(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("store session key: %w", err)
 	}
-	if err := writeFile(path, []byte(hex.EncodeToString(key.Seed())+"\n")); err != nil {
+	if err := atomicfile.Write(path, []byte(hex.EncodeToString(key.Seed())+"\n"), fileMode); err != nil {
 		return nil, fmt.Errorf("store session key: %w", err)
 	}
 	return pub, nil

@@ -15,6 +15,7 @@ import (
 	"sync"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/atomicfile"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -230,7 +231,7 @@ func (s *Store) Remove(name event.StreamName) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(s.tombstone(stream.ID), nil); err != nil {
+	if err := atomicfile.Write(s.tombstone(stream.ID), nil, fileMode); err != nil {
 		return fmt.Errorf("remove stream %s: %w", name, err)
 	}
 	gone := filepath.Join(s.dir, ".gone-"+string(name))
@@ -243,7 +244,7 @@ func (s *Store) Remove(name event.StreamName) error {
 	if err := os.RemoveAll(gone); err != nil {
 		return fmt.Errorf("remove stream %s: %w", name, err)
 	}
-	return syncDir(s.dir)
+	return atomicfile.SyncDir(s.dir)
 }
 
 const tombstonePrefix = ".removed-"
@@ -271,7 +272,7 @@ func (s *Store) forgetRemoved(id event.StreamID) error {
 	if err := os.Remove(s.tombstone(id)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("forget removed stream: %w", err)
 	}
-	return syncDir(s.dir)
+	return atomicfile.SyncDir(s.dir)
 }
 
 func (s *Store) path(name event.StreamName) string { return filepath.Join(s.dir, string(name)) }
@@ -333,7 +334,7 @@ func writeRecord(dir string, r record) error {
 	if err != nil {
 		return fmt.Errorf("encode keys of stream %s: %w", r.Name, err)
 	}
-	return writeFile(filepath.Join(dir, "stream.json"), append(b, '\n'))
+	return atomicfile.Write(filepath.Join(dir, "stream.json"), append(b, '\n'), fileMode)
 }
 
 // newPublishKey returns 24 characters that nobody can guess: 120 bits.

@@ -51,10 +51,12 @@ func makeMedia(size string, encoder ...string) (media, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, "m.mp4")
-	args := append([]string{"-v", "error", "-f", "lavfi", "-i", "testsrc2=r=25:s=" + size,
+	args := append([]string{
+		"-v", "error", "-f", "lavfi", "-i", "testsrc2=r=25:s=" + size,
 		"-f", "lavfi", "-i", "sine=440:r=48000", "-t", "20", "-c:v", "libx264", "-preset", "ultrafast",
 		"-g", "25", "-keyint_min", "25", "-sc_threshold", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-ac", "2",
-		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-frag_duration", "200000"}, encoder...)
+		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-frag_duration", "200000",
+	}, encoder...)
 	cmd := exec.Command("ffmpeg", append(args, file)...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return media{}, &exec.Error{Name: string(out), Err: err}

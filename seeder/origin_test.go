@@ -121,7 +121,8 @@ func (o *origin) edge(p *publisher, n uint64) {
 func (o *origin) manifestOf(p *publisher, query string) (doc struct {
 	document
 	entries []manifest.Entry
-}) {
+},
+) {
 	o.t.Helper()
 	a := o.want("/live/"+string(p.name)+"/manifest.json"+query, 200)
 	if err := json.Unmarshal(a.body, &doc.document); err != nil {

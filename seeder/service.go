@@ -2,7 +2,6 @@ package seeder
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -52,14 +51,10 @@ func (s *Service) Run(ctx context.Context) error {
 	defer close(s.closing)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		err := s.opts.Bus.FollowStreams(ctx, func() { s.caughtUp(ctx) }, s.apply)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil:
-			return errors.New("follow streams: it ended by itself")
+		if err := s.opts.Bus.FollowStreams(ctx, func() { s.caughtUp(ctx) }, s.apply); ctx.Err() == nil {
+			return fmt.Errorf("follow streams: %w", err)
 		}
-		return fmt.Errorf("follow streams: %w", err)
+		return nil
 	})
 	g.Go(func() error {
 		t := time.NewTicker(tickInterval)

@@ -138,7 +138,7 @@ func readAll(built fs.FS) map[string]*file {
 	files := map[string]*file{}
 	_ = fs.WalkDir(built, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || path.Base(name)[0] == '.' {
-			return nil
+			return nil //nolint:nilerr // what cannot be read is absent
 		}
 		if content, err := fs.ReadFile(built, name); err == nil {
 			files[name] = newFile(name, content)

@@ -27,11 +27,11 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 			{Flag: "--rtmps", Network: "tcp", Addr: c.RTMPS},
 		},
 	})
-	print := doctor.Write
+	write := doctor.Write
 	if c.JSON {
-		print = doctor.WriteJSON
+		write = doctor.WriteJSON
 	}
-	if err := print(t.out, checks); err != nil {
+	if err := write(t.out, checks); err != nil {
 		return err
 	}
 	if doctor.Failed(checks) {

@@ -112,10 +112,10 @@ func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log *slog.Lo
 	}
 	grace, cancel := context.WithTimeout(proc.Hard(ctx), httpGrace)
 	defer cancel()
-	if err := server.Shutdown(grace); err != nil {
-		server.Close()
+	if server.Shutdown(grace) != nil {
+		_ = server.Close() // they had their time
 	}
-	<-failed
+	<-failed //nolint:errcheck // it says that the server was closed
 	return nil
 }
 

@@ -221,9 +221,11 @@ func elementaryStream(w *boxes, asc []byte) {
 		n := len(body)
 		return append([]byte{tag, byte(n>>21) | 0x80, byte(n>>14) | 0x80, byte(n>>7) | 0x80, byte(n) & 0x7f}, body...)
 	}
-	decoder := make([]byte, 13)
-	decoder[0] = 0x40     // MPEG-4 audio
-	decoder[1] = 5<<2 | 1 // an audio stream; buffer size and bit rates are not known
+	decoder := []byte{
+		0x40,                            // MPEG-4 audio
+		5<<2 | 1,                        // an audio stream
+		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, // buffer size and bit rates are not known
+	}
 	decoder = append(decoder, descriptor(5, asc)...)
 	es := []byte{0, audioTrack, 0}
 	es = append(es, descriptor(4, decoder)...)

@@ -47,7 +47,7 @@ func readChunk(c fmp4.Chunk) ([]written, error) {
 	size := len(c.Data) - len(r.b)
 	mdatKind, mdat := r.box()
 	if r.err != nil || kind != "moof" || mdatKind != "mdat" || len(r.b) != 0 {
-		return nil, fmt.Errorf("a chunk of %s and %s: %v", kind, mdatKind, r.err)
+		return nil, fmt.Errorf("a chunk of %s and %s: %w", kind, mdatKind, r.err)
 	}
 	var out []written
 	at := size + 8
@@ -120,7 +120,7 @@ func readTraf(data []byte, traf reader, at *int) ([]written, error) {
 			}
 		}
 		if b.err != nil || len(b.b) != 0 {
-			return nil, fmt.Errorf("%s: %d bytes are left, %v", kind, len(b.b), b.err)
+			return nil, fmt.Errorf("%s: %d bytes are left, %w", kind, len(b.b), b.err)
 		}
 	}
 	return out, traf.err

@@ -84,8 +84,10 @@ func skipToHEVCVUI(r *bits, subLayers int) bool {
 	for range 6 { // block sizes and transform depths
 		r.ue()
 	}
-	if r.flag() && r.flag() { // scaling lists enabled, and present
-		skipHEVCScalingLists(r)
+	if enabled := r.flag(); enabled {
+		if present := r.flag(); present {
+			skipHEVCScalingLists(r)
+		}
 	}
 	r.skip(2) // amp, sao
 	if r.flag() {
@@ -135,19 +137,21 @@ func skipRefPicSets(r *bits) bool {
 	if n > 64 || r.short {
 		return false
 	}
-	var pics [65]uint32 // NumDeltaPocs of each set
+	var before uint32 // NumDeltaPocs of the set before
 	for k := range n {
 		if k > 0 && r.flag() {
 			r.skip(1)
 			r.ue()
-			for range pics[k-1] + 1 {
+			var pics uint32
+			for range before + 1 {
 				if used := r.flag(); used || r.flag() {
-					pics[k]++
+					pics++
 				}
 			}
-			if pics[k] > 32 {
+			if pics > 32 {
 				return false
 			}
+			before = pics
 			continue
 		}
 		neg, pos := r.ue(), r.ue()
@@ -158,7 +162,7 @@ func skipRefPicSets(r *bits) bool {
 			r.ue()
 			r.skip(1)
 		}
-		pics[k] = neg + pos
+		before = neg + pos
 	}
 	return true
 }

@@ -20,7 +20,7 @@ func readAll(t *testing.T, in []byte, l Limits) ([]Message, error) {
 	var ms []Message
 	for {
 		m, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return ms, nil
 		}
 		if err != nil {
@@ -239,7 +239,7 @@ func TestWriterRoundTrip(t *testing.T) {
 				t.Fatalf("got %d bytes at %d", len(got.Payload), got.Timestamp)
 			}
 		}
-		if _, err := r.Next(); err != io.EOF {
+		if _, err := r.Next(); !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 	})

@@ -3,6 +3,7 @@ package chunk
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -105,9 +106,7 @@ func (r *Reader) chunk() (m Message, done bool, err error) {
 	}
 	// From here on the end of the input is in the middle of something.
 	defer func() {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
+		err = noEOF(err)
 	}()
 	s := r.streams[id]
 	if s == nil {
@@ -182,7 +181,7 @@ func (r *Reader) basicHeader() (format byte, id uint32, err error) {
 }
 
 func noEOF(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
