@@ -60,7 +60,7 @@ cross: ## check that it builds for the other systems
 	  GOOS=$${t%/*} GOARCH=$${t#*/} CGO_ENABLED=0 go build -o /dev/null ./cmd/shoal; \
 	done
 
-vuln: ## look the dependencies up in Go's vulnerability database (needs vuln.go.dev)
+vuln: ## look the dependencies up in Go's vulnerability database, which is on the network
 	@$(TOOL) govulncheck ./...
 
 clean: ## remove what was built, but no state

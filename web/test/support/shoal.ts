@@ -1,0 +1,185 @@
+// The real thing: bin/shoal as `make build` left it, and publishers that push to it.
+import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { networkInterfaces, tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+const repository = resolve(import.meta.dirname, "../../..");
+const binary = process.env["SHOAL"] ?? join(repository, "bin/shoal");
+
+/** What `shoal stream add --json` prints. */
+export interface Stream {
+  name: string;
+  stream_id: string;
+  publish_key: string;
+  rtmp_url: string;
+  watch_url: string;
+}
+
+/** Polls until `look` finds something; says what it waited for when it never does. */
+export async function eventually<T>(what: string, look: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
+  const end = Date.now() + ms;
+  for (;;) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`waited ${ms} ms in vain for ${what}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+/** An address of this machine that is not loopback: pages there are in no secure context. */
+export function outsideAddress(): string {
+  const all = Object.values(networkInterfaces()).flat();
+  const found = all.find((i) => i && !i.internal && i.family === "IPv4")?.address;
+  if (!found) throw new Error("this test needs a network interface besides loopback, with an IPv4 address");
+  return found;
+}
+
+/** One `shoal up`, on a data directory of its own, reachable from every address of this machine. */
+export class Shoal {
+  http = "";
+  log = "";
+  private rtmp = "";
+  private child: ChildProcess | null = null;
+  private readonly dir = mkdtempSync(join(tmpdir(), "shoal-real-"));
+  private readonly data = join(this.dir, "data");
+  private readonly publishers: Publisher[] = [];
+
+  static async start(): Promise<Shoal> {
+    if (!existsSync(binary)) throw new Error(`there is no ${binary}: make build makes it`);
+    const s = new Shoal();
+    await s.up();
+    return s;
+  }
+
+  /** Starts it, on the same ports as before when it ran before. */
+  async up(): Promise<void> {
+    const port = (url: string) => (url === "" ? "0" : new URL(url).port);
+    const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`];
+    const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
+    this.child = child;
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (this.log += text));
+    const file = join(this.data, "run/addresses.json");
+    const at = await eventually("shoal up to say its addresses", () => {
+      if (child.exitCode !== null) throw new Error(`shoal up ended: ${this.log}`);
+      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string });
+      return found && found.pid === child.pid ? found : null;
+    });
+    this.http = at.http;
+    this.rtmp = at.rtmp;
+  }
+
+  /** Ends it as a power cut would. */
+  async kill(): Promise<void> {
+    const child = this.child!;
+    this.child = null;
+    await ended(child, "SIGKILL");
+  }
+
+  async add(name: string): Promise<Stream> {
+    const { stdout } = await promisify(execFile)(binary, ["stream", "add", name, "--json", "--data", this.data]);
+    return JSON.parse(stdout) as Stream;
+  }
+
+  /** Ends everything that was started. */
+  async stop(): Promise<void> {
+    await Promise.all(this.publishers.map((p) => p.stop()));
+    if (this.child) await ended(this.child, "SIGTERM");
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+
+  /** Pushes a test picture with ffmpeg: H.264 and AAC at 48 kHz stereo. */
+  ffmpeg(to: Stream, o: Picture = {}): Publisher {
+    const { size = "320x180", fps = 30, gop = fps, bframes = 0 } = o;
+    const picture = ["-re", "-f", "lavfi", "-i", `testsrc2=size=${size}:rate=${fps}`];
+    const tone = ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"];
+    const h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-threads", "1"];
+    const keys = ["-g", String(gop), "-keyint_min", String(gop), "-bf", String(bframes), "-b:v", "800k"];
+    const aac = ["-c:a", "aac", "-ac", "2"];
+    const args = [
+      ...["-v", "error", "-nostdin"],
+      ...(o.video === false ? [] : picture),
+      ...(o.audio === false ? [] : tone),
+      ...(o.video === false ? [] : [...h264, ...keys]),
+      ...(o.audio === false ? [] : aac),
+      ...["-f", "flv", to.rtmp_url],
+    ];
+    return this.publish("ffmpeg", args);
+  }
+
+  /** Pushes a test picture by Enhanced RTMP, in any codec. */
+  send(to: Stream, o: Sent): Publisher {
+    const args = Object.entries(o).map(([k, v]) => `-${k}=${v}`);
+    return this.publish(sender(), [...args, to.rtmp_url]);
+  }
+
+  private publish(command: string, args: string[]): Publisher {
+    const p = new Publisher(spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] }));
+    this.publishers.push(p);
+    return p;
+  }
+}
+
+export interface Picture {
+  size?: string;
+  fps?: number;
+  gop?: number;
+  bframes?: number;
+  video?: false;
+  audio?: false;
+}
+
+export interface Sent {
+  video?: "avc1" | "hvc1" | "av01";
+  audio?: "mp4a" | "Opus";
+  width?: number;
+  height?: number;
+  bframes?: number;
+  fps?: number;
+  gop?: number;
+  round?: string;
+  then?: string;
+}
+
+/** An encoder that publishes until it is stopped. */
+export class Publisher {
+  said = "";
+  constructor(private readonly child: ChildProcess) {
+    for (const out of [child.stdout, child.stderr]) out!.setEncoding("utf8").on("data", (text: string) => (this.said += text));
+    child.stdin!.on("error", () => undefined); // it may have ended
+  }
+
+  /** Gives an order to a sender and waits until it is followed. */
+  async order(word: string, answer: string): Promise<void> {
+    this.child.stdin!.write(`${word}\n`);
+    await eventually(`the sender to say ${answer}`, () => {
+      if (this.child.exitCode !== null) throw new Error(`the sender ended: ${this.said}`);
+      return this.said.includes(`${answer}\n`);
+    });
+  }
+
+  /** Ends it at once, as a crash would. */
+  stop(): Promise<void> {
+    return ended(this.child, "SIGKILL");
+  }
+}
+
+async function ended(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((done) => child.once("exit", done));
+  child.kill(signal);
+  await gone;
+}
+
+let built = "";
+
+/** The Enhanced RTMP sender, built once a run. */
+function sender(): string {
+  if (built) return built;
+  const dir = mkdtempSync(join(tmpdir(), "shoal-sender-"));
+  process.once("exit", () => rmSync(dir, { recursive: true, force: true }));
+  const file = join(dir, "sender");
+  execFileSync("go", ["build", "-o", file, "./e2e/sender"], { cwd: repository, stdio: ["ignore", "inherit", "inherit"] });
+  return (built = file);
+}

@@ -1,0 +1,59 @@
+// What a viewer sees, measured in the page and apart from what the player says of itself.
+import type { Page } from "playwright-core";
+import { expect } from "vitest";
+import type { Stats } from "../../player/player.ts";
+import { playing, stats, until } from "./browser.ts";
+import type { Stream } from "./shoal.ts";
+
+export interface Watched {
+  seconds: number; // of the stream that went by
+  tookMs: number;
+  longestHoldMs: number; // that the playhead stood still
+  frames: number; // decoded meanwhile
+}
+
+/** Watches until so many seconds of the stream went by; jumps of the playhead are not counted. */
+export async function watched(page: Page, seconds: number, ms = seconds * 1_000 + 10_000): Promise<Watched> {
+  const found = await page.evaluate(
+    ({ seconds, ms }) =>
+      new Promise<Watched>((resolve) => {
+        const video = document.querySelector("video")!;
+        const decoded = () => video.getVideoPlaybackQuality().totalVideoFrames;
+        const began = performance.now();
+        const first = decoded();
+        const w: Watched = { seconds: 0, tookMs: 0, longestHoldMs: 0, frames: 0 };
+        let at = video.currentTime;
+        let moved = began;
+        const timer = setInterval(() => {
+          const now = performance.now();
+          const step = video.currentTime - at;
+          w.longestHoldMs = Math.max(w.longestHoldMs, now - moved);
+          if (step !== 0) {
+            if (step > 0) w.seconds += Math.min(step, (1.5 * (now - moved)) / 1000);
+            at = video.currentTime;
+            moved = now;
+          }
+          if (w.seconds < seconds && now - began < ms) return;
+          clearInterval(timer);
+          resolve({ ...w, tookMs: now - began, frames: decoded() - first });
+        }, 20);
+      }),
+    { seconds, ms },
+  );
+  if (found.seconds < seconds) {
+    const s = await page.evaluate(() => JSON.stringify((window as { shoal?: { stats(): unknown } }).shoal?.stats()));
+    throw new Error(`only ${found.seconds.toFixed(1)} s of ${seconds} s went by in ${ms} ms: ${JSON.stringify(found)} ${s}`);
+  }
+  return found;
+}
+
+/** The page plays the stream, proves it by the id in its link, and has refused nothing. */
+export async function plays(page: Page, stream: Stream, seconds: number): Promise<Stats> {
+  await playing(page);
+  await until(page, "verified", (s) => s.provenance === "verified");
+  await watched(page, seconds);
+  const s = await stats(page);
+  expect(s).toMatchObject({ state: "playing", provenance: "verified", streamId: stream.stream_id, piecesRejected: 0 });
+  expect(await page.isVisible("#overlay")).toBe(false);
+  return s;
+}
