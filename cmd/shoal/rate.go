@@ -28,7 +28,7 @@ func parseBytes(flag, s string) (int, error) {
 			continue
 		}
 		v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
-		if err != nil || v <= 0 || v*u.bytes > 1e15 {
+		if err != nil || !(v > 0 && v*u.bytes <= 1e15) { // so that NaN is refused too
 			break
 		}
 		return int(v * u.bytes), nil
