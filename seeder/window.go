@@ -26,7 +26,7 @@ const (
 	catchUp = 5 * time.Second
 	// lateRequests is how much media before the playlist's start stays for those who
 	// still work off an older playlist.
-	lateRequests = 2 * targetDuration
+	lateRequests = targetDuration
 
 	maxWaiting = 2048 // verified entries that wait for their bytes or predecessors
 	maxSealed  = 512  // entries whose session record is not known yet
