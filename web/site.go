@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync"
@@ -38,8 +39,13 @@ func (s *Site) Index(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, "index.html", http.StatusOK)
 }
 
-// Live is the player, at /live/{name}. The page finds the name in its own address.
-func (s *Site) Live(w http.ResponseWriter, r *http.Request) { s.page(w, r, "live.html", http.StatusOK) }
+// Live is the player, at /live/{name}. The page finds the name in its own address. What
+// it asks for first is named in a header, so that browsers fetch it beside the scripts.
+func (s *Site) Live(w http.ResponseWriter, r *http.Request) {
+	name := url.PathEscape(path.Base(r.URL.Path))
+	w.Header().Set("Link", "<"+name+"/manifest.json>; rel=preload; as=fetch; crossorigin")
+	s.page(w, r, "live.html", http.StatusOK)
+}
 
 // NotFound is what people see at an address that leads nowhere.
 func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {

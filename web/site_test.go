@@ -115,3 +115,15 @@ func TestAnUnchangedPageIsNotSentAgain(t *testing.T) {
 		t.Errorf("status %d", again.StatusCode)
 	}
 }
+
+func TestThePlayerPageNamesTheManifestThatBrowsersMayFetchAtOnce(t *testing.T) {
+	for path, want := range map[string]string{
+		"/live/demo":     "<demo/manifest.json>; rel=preload; as=fetch; crossorigin",
+		"/live/a%3E%3Cb": "<a%3E%3Cb/manifest.json>; rel=preload; as=fetch; crossorigin",
+		"/":              "",
+	} {
+		if got := get(t, site(), path).Header.Get("Link"); got != want {
+			t.Errorf("%s: Link %q, want %q", path, got, want)
+		}
+	}
+}

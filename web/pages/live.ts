@@ -11,13 +11,15 @@ const name = decodeURIComponent(address?.[2] ?? "");
 const base = new URL(address?.[1] ?? "/", location.href);
 const video = el<HTMLVideoElement>("video");
 
-let player = newPlayer();
 let said = "";
+let drawing = 0;
+let player = newPlayer();
+player.start();
 
 function newPlayer(): Player {
   const id = location.hash.slice(1);
   const made = new Player(video, { base, name, wantedId: id === "" ? null : id, pins: browserPins() });
-  made.addEventListener("change", draw);
+  made.addEventListener("change", drawSoon);
   return made;
 }
 
@@ -42,9 +44,14 @@ declare global {
 }
 window.shoal = { stats: () => player.stats() };
 
-player.start();
 setInterval(draw, 500);
 draw();
+
+/** Draws once for all that changes before the next frame: starting must not wait for it. */
+function drawSoon(): void {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(draw);
+}
 
 function draw(): void {
   const s = player.stats();
@@ -87,7 +94,12 @@ function drawProof(s: Stats): void {
 
 function pieces(s: Stats): string {
   if (s.piecesVerified + s.piecesRejected === 0) return "none checked yet";
-  return `${s.piecesVerified.toLocaleString("en")} verified, ${s.piecesRejected === 0 ? "none" : s.piecesRejected.toLocaleString("en")} rejected`;
+  return `${thousands(s.piecesVerified)} verified, ${s.piecesRejected === 0 ? "none" : thousands(s.piecesRejected)} rejected`;
+}
+
+/** As toLocaleString("en") writes it, which takes 20 ms to get ready. */
+function thousands(n: number): string {
+  return String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 function quality(s: Stats): string {

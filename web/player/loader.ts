@@ -89,7 +89,7 @@ function exact(got: Verified): ArrayBuffer {
   return bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer;
 }
 
-function freshStats(): LoaderStats {
+export function freshStats(): LoaderStats {
   return {
     aborted: false,
     loaded: 0,

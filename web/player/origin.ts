@@ -132,10 +132,18 @@ function number(value: unknown): number {
 }
 
 async function getJson(url: string, signal?: AbortSignal): Promise<unknown> {
+  return (await get(url, signal)).json();
+}
+
+export async function getText(url: string, signal?: AbortSignal): Promise<string> {
+  return (await get(url, signal)).text();
+}
+
+async function get(url: string, signal?: AbortSignal): Promise<Response> {
   const timeout = AbortSignal.timeout(requestMs);
   const response = await fetch(url, { cache: "no-store", signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
   if (!response.ok) throw await httpError(response);
-  return response.json();
+  return response;
 }
 
 export async function httpError(response: Response): Promise<HttpError> {

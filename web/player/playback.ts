@@ -4,7 +4,8 @@ import Hls, { type Fragment, type Part } from "hls.js/light";
 import { timescale, type Entry } from "./documents.ts";
 import { fragmentLoader } from "./loader.ts";
 import { steer, Target } from "./live.ts";
-import type { Origin } from "./origin.ts";
+import { getText, type Manifest, type Origin } from "./origin.ts";
+import { multivariant, playlistLoader } from "./playlists.ts";
 import type { Source } from "./source.ts";
 
 /** A stretch of the player's timeline and the entry that it plays. */
@@ -49,12 +50,14 @@ export class Playback {
     private readonly video: HTMLVideoElement,
     private readonly origin: Origin,
     private readonly source: Source,
+    manifest: Manifest,
     private readonly on: PlaybackEvents,
     target: Target,
   ) {
     this.target = target;
     target.reset();
     this.joinedAt = source.newest()?.entry;
+    const known = this.fetchBurst(manifest);
     this.hls = new Hls({
       lowLatencyMode: true,
       liveSyncDuration: startBehind,
@@ -67,6 +70,7 @@ export class Playback {
       startLevel: 0,
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
+      pLoader: playlistLoader(known) as never,
       fLoader: fragmentLoader({
         source,
         delivered: (url, what, got) => {
@@ -92,7 +96,6 @@ export class Playback {
     this.watchStalls();
     this.hls.attachMedia(video);
     this.hls.loadSource(origin.url("index.m3u8"));
-    this.fetchBurst();
     this.timer = window.setInterval(() => this.tick(), tickMs);
   }
 
@@ -130,10 +133,18 @@ export class Playback {
     return span > 0 ? (8 * recent.reduce((s, m) => s + m.entry.size, 0)) / span : 0;
   }
 
-  /** What a joiner needs first, asked for at once: the newest segment's init and pieces. */
-  private fetchBurst(): void {
+  /**
+   * What a joiner needs first, asked for at once: the newest segment's init and pieces,
+   * and the playlist, which is returned by its address beside the one that lists it.
+   */
+  private fetchBurst(manifest: Manifest): Map<string, Promise<string>> {
+    const known = new Map([[this.origin.url("index.m3u8"), Promise.resolve(multivariant(manifest.renditions))]]);
     const newest = this.joinedAt;
-    if (!newest) return;
+    if (!newest) return known;
+    const playlist = this.origin.url(`${newest.r}/index.m3u8`);
+    const text = getText(playlist);
+    text.catch(() => undefined); // hls.js asks again
+    known.set(playlist, text);
     const book = this.source.book(newest.r);
     const init = book.initOf(newest.msn);
     if (init) this.source.prefetch(this.origin.url(`${newest.r}/init/${init}.mp4`));
@@ -141,6 +152,7 @@ export class Playback {
       const entry = book.at({ epoch: newest.epoch, n })?.entry;
       if (entry && !entry.gap) this.source.prefetch(this.pieceUrl(entry.r, entry.epoch, n));
     }
+    return known;
   }
 
   /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */
@@ -178,7 +190,6 @@ export class Playback {
     }
     const live = part !== null && (!this.joinedAt || entry.epoch > this.joinedAt.epoch || entry.n > this.joinedAt.n);
     if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
-    if (!this.playedOnce && this.video.autoplay && this.video.paused) void this.video.play().catch(() => undefined);
   }
 
   private tick(): void {
@@ -212,6 +223,14 @@ export class Playback {
         if (!this.playedOnce || video.paused || video.seeking || document.hidden) return;
         this.waitingSince = performance.now();
         this.target.stalled(this.waitingSince / 1000);
+      },
+      options,
+    );
+    // Not before, or it would begin with waiting.
+    video.addEventListener(
+      "canplay",
+      () => {
+        if (!this.playedOnce && video.autoplay && video.paused) void video.play().catch(() => undefined);
       },
       options,
     );

@@ -210,7 +210,7 @@ export class Player extends EventTarget {
       this.break({ kind: "wrong-id", wanted: wantedId, got: trust.id });
       return false;
     }
-    await this.source.learn(m);
+    await this.source.learn(m, "edge");
     this.key = await fingerprint(trust.rootKey);
     const pin = pins.get(name);
     if (wantedId === null && pin && pin.id !== trust.id) {
@@ -257,6 +257,7 @@ export class Player extends EventTarget {
       this.video,
       this.origin,
       source,
+      this.manifest!,
       {
         piece: (entries) => {
           this.verified += entries.length;
@@ -301,7 +302,7 @@ export class Player extends EventTarget {
         asked = performance.now();
         const m = await this.origin.manifest(undefined, signal);
         this.manifest = m;
-        await source.learn(m);
+        await source.learn(m, "edge");
         if (!m.live) return;
       }
     } catch (err) {

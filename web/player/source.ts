@@ -45,6 +45,7 @@ export function wanted(url: string): Wanted | null {
 const maxAhead = 64; // prefetched answers that nobody took yet
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
+const perEdge = 6; // entries verified at once to find where the newest segment begins
 
 export class Source {
   readonly trust: Trust;
@@ -75,8 +76,11 @@ export class Source {
     this.ahead.clear();
   }
 
-  /** Takes in what a manifest adds. Entries that do not verify are passed over: they are not what plays. */
-  async learn(m: Manifest): Promise<void> {
+  /**
+   * Takes in what a manifest adds: all entries, or those at the edge, which is what a
+   * joiner waits for. Entries that do not verify are passed over: they are not what plays.
+   */
+  async learn(m: Manifest, what: "all" | "edge" = "all"): Promise<void> {
     const same = await Trust.begin(m.genesis).catch(() => null);
     if (same?.id !== this.trust.id) throw new BadProof("the server changed the stream's genesis while it was playing");
     try {
@@ -86,7 +90,8 @@ export class Source {
       throw new BadProof((err as Error).message);
     }
     for (const [r, info] of m.renditions) {
-      await Promise.all(info.entries.map((e) => this.take(r, e).catch(passOver)));
+      if (what === "all") await this.takeAll(r, info.entries);
+      else await this.takeEdge(r, info.entries);
     }
   }
 
@@ -232,6 +237,21 @@ export class Source {
     } catch (err) {
       throw err instanceof UnknownSession ? new Rejected(err.message) : err;
     }
+  }
+
+  private takeAll(r: string, entries: Envelope[]): Promise<(Entry | void)[]> {
+    return Promise.all(entries.map((e) => this.take(r, e).catch(passOver)));
+  }
+
+  /** Takes the newest segment's entries and the oldest, which says how far back the origin goes. */
+  private async takeEdge(r: string, entries: Envelope[]): Promise<void> {
+    let rest = entries;
+    for (let reached = false; rest.length > 0 && !reached; ) {
+      const found = await this.takeAll(r, rest.slice(-perEdge));
+      rest = rest.slice(0, -perEdge);
+      reached = found.some((e) => e?.part === 0);
+    }
+    await this.takeAll(r, rest.slice(0, 1));
   }
 
   private async take(r: string, e: Envelope): Promise<Entry> {
