@@ -159,6 +159,13 @@ export class Publisher {
     });
   }
 
+  /** Stops it from running for a while, as a machine does that has too much to do. */
+  async hang(ms: number): Promise<void> {
+    this.child.kill("SIGSTOP");
+    await new Promise((over) => setTimeout(over, ms));
+    this.child.kill("SIGCONT");
+  }
+
   /** Ends it at once, as a crash would. */
   stop(): Promise<void> {
     return ended(this.child, "SIGKILL");
