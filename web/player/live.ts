@@ -2,8 +2,8 @@
 // seconds; media time and monotonic time have zeros of their own, so only differences
 // between them mean anything.
 
-/** Room for decoding, beyond what arrival needs. */
-const margin = 0.08;
+/** Room for decoding and for the odd late piece, beyond what arrival needs: a stall is worse than this. */
+const margin = 0.18;
 const pieces = 80; // measured over: 16 s of 200 ms pieces
 const quantile = 0.96; // a rare hiccup must not hold the picture back
 const enough = 4; // pieces before a measure is believed

@@ -81,8 +81,7 @@ export class Source {
    * joiner waits for. Entries that do not verify are passed over: they are not what plays.
    */
   async learn(m: Manifest, what: "all" | "edge" = "all"): Promise<void> {
-    const same = await Trust.begin(m.genesis).catch(() => null);
-    if (same?.id !== this.trust.id) throw new BadProof("the server changed the stream's genesis while it was playing");
+    if (!(await this.trust.isGenesis(m.genesis))) throw new BadProof("the server changed the stream's genesis while it was playing");
     try {
       for (const e of m.rotations) await this.trust.addRotation(e);
       for (const e of m.sessions) await this.trust.addSession(e);

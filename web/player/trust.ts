@@ -42,8 +42,12 @@ export class Trust {
   static async begin(e: Envelope): Promise<Trust> {
     const claimed = genesisFrom(peek(e, types.genesis));
     const genesis = genesisFrom(await open(e, types.genesis, claimed.root));
-    const digest = await sha256(concat(utf8("shoal-stream-v1"), e.payload));
-    return new Trust(base32(digest.subarray(0, 20)), genesis);
+    return new Trust(await streamId(e), genesis);
+  }
+
+  /** Reports whether e says what the genesis of this stream said. */
+  async isGenesis(e: Envelope): Promise<boolean> {
+    return e.payloadType === types.genesis && (await streamId(e)) === this.id;
   }
 
   get name(): string {
@@ -117,6 +121,12 @@ export class Trust {
   private rootFor(serial: number): Bytes {
     return this.rotations.findLast((r) => serial > r.sessions)?.root ?? this.genesis.root;
   }
+}
+
+/** A stream is called by the hash of its genesis. */
+async function streamId(genesis: Envelope): Promise<string> {
+  const digest = await sha256(concat(utf8("shoal-stream-v1"), genesis.payload));
+  return base32(digest.subarray(0, 20));
 }
 
 /** A key for people to compare: the first 16 bytes of its SHA-256, in groups. */
