@@ -12,8 +12,8 @@ import (
 	"runtime"
 )
 
-// Write replaces the file at path with data. Its directory must exist. When the
-// new content could not be put in place, the old file is untouched and no temporary
+// Write replaces the file at path with data. Its directory must exist. What root writes
+// belongs to whom the directory belongs to (Adopt). When the new content could not be put in place, the old file is untouched and no temporary
 // file is left.
 func Write(path string, data []byte, perm fs.FileMode) error {
 	if err := replace(path, data, perm); err != nil {
@@ -34,6 +34,9 @@ func replace(path string, data []byte, perm fs.FileMode) (err error) {
 	}()
 	if err := fill(f, data, perm); err != nil {
 		return errors.Join(fmt.Errorf("write %s: %w", f.Name(), err), f.Close())
+	}
+	if err := Adopt(f.Name()); err != nil {
+		return errors.Join(err, f.Close())
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("close %s: %w", f.Name(), err)

@@ -8,8 +8,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/shoalcast/shoal/internal/atomicfile"
+	"github.com/shoalcast/shoal/internal/filelock"
 )
 
 // Format is the layout that this version writes.
@@ -20,6 +22,9 @@ const (
 	lockFile   = "LOCK"
 	runDir     = "run"
 )
+
+// findWait is how long Open waits out a Find, which holds the lock for microseconds.
+const findWait = 100 * time.Millisecond
 
 // ErrInUse means that another process has the directory open.
 var ErrInUse = errors.New("data directory is in use")
@@ -59,7 +64,7 @@ func open(path string, format int, ups upgrades) (_ *Dir, err error) {
 			err = errors.Join(err, lock.Close())
 		}
 	}()
-	if err := lockExclusive(lock); err != nil {
+	if err := filelock.Exclusive(lock, findWait); err != nil {
 		return nil, fmt.Errorf("%w: another shoal runs on %s: stop it, or choose another directory with --data", ErrInUse, abs)
 	}
 	if err := d.bringTo(format, ups); err != nil {
@@ -73,6 +78,23 @@ func open(path string, format int, ups upgrades) (_ *Dir, err error) {
 
 func unwritable(path string, err error) error {
 	return fmt.Errorf("data directory %s cannot be written: give this user the right to, or choose another with --data: %w", path, err)
+}
+
+// Check refuses, without changing anything, a directory that Open would refuse for what
+// it holds. One that does not exist is fine.
+func Check(path string) error {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return fmt.Errorf("find data directory %s: %w", path, err)
+	}
+	if _, err := os.Stat(abs); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err := checkForeign(abs); err != nil {
+		return err
+	}
+	_, err = readFormat(abs, Format)
+	return err
 }
 
 // checkForeign refuses a directory that holds things but was never ours, so that a
@@ -104,22 +126,34 @@ func harmless(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".log")
 }
 
-// bringTo reads FORMAT and runs the upgrades up to format, writing FORMAT after each.
-func (d *Dir) bringTo(format int, ups upgrades) error {
-	file := d.Path(formatFile)
+// readFormat returns what FORMAT says: at most format, and 0 when it is missing.
+func readFormat(path string, format int) (int, error) {
+	file := filepath.Join(path, formatFile)
 	raw, err := os.ReadFile(file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return d.writeFormat(format)
-	case err != nil:
-		return unwritable(d.path, err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, unwritable(path, err)
 	}
 	have, err := strconv.Atoi(strings.TrimSpace(string(raw)))
 	if err != nil || have < 1 {
-		return fmt.Errorf("file %s says %q, not a format number: restore it, or choose another directory with --data", file, shorten(string(raw)))
+		return 0, fmt.Errorf("file %s says %q, not a format number: restore it, or choose another directory with --data", file, shorten(string(raw)))
 	}
 	if have > format {
-		return fmt.Errorf("data directory %s has format %d, written by a newer shoal than this one, which knows %d: run the newer version, or choose another directory with --data", d.path, have, format)
+		return 0, fmt.Errorf("data directory %s has format %d, written by a newer shoal than this one, which knows %d: run the newer version, or choose another directory with --data", path, have, format)
+	}
+	return have, nil
+}
+
+// bringTo runs the upgrades up to format, writing FORMAT after each.
+func (d *Dir) bringTo(format int, ups upgrades) error {
+	have, err := readFormat(d.path, format)
+	if err != nil {
+		return err
+	}
+	if have == 0 {
+		return d.writeFormat(format)
 	}
 	for ; have < format; have++ {
 		up := ups[have]
@@ -157,5 +191,5 @@ func (d *Dir) Path(elem ...string) string {
 
 // Close withdraws run/ and lets another instance in.
 func (d *Dir) Close() error {
-	return errors.Join(os.RemoveAll(d.Path(runDir)), d.lock.Close())
+	return errors.Join(d.removeRun(), d.lock.Close())
 }

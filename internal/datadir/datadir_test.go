@@ -220,3 +220,58 @@ func TestTheControlSocketCanListenWhateverTheDirectorysLength(t *testing.T) {
 		mustClose(t, d)
 	}
 }
+
+func TestAControlSocketOutsideTheDirectoryStandsWhereNobodyCanForesee(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	path := filepath.Join(t.TempDir(), strings.Repeat("long", 50))
+	seen := map[string]bool{}
+	for range 3 {
+		d := mustOpen(t, path)
+		socket, err := d.ControlSocket()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.HasPrefix(socket, tmp) {
+			t.Fatalf("%s is not in %s", socket, tmp)
+		}
+		seen[socket] = true
+		write(t, socket, "") // stands in for the socket of an instance that is killed
+		if err := d.lock.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("three starts used %v: whoever knows the next could be there first", seen)
+	}
+	mustClose(t, mustOpen(t, path))
+	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
+		t.Errorf("killed instances left %v, %v", left, err)
+	}
+}
+
+func TestACheckRefusesWhatOpenWouldAndMakesNothing(t *testing.T) {
+	dir := t.TempDir()
+	newer, foreign, none, fine := filepath.Join(dir, "newer"), filepath.Join(dir, "foreign"), filepath.Join(dir, "none"), filepath.Join(dir, "fine")
+	for _, d := range []string{newer, foreign} {
+		if err := os.Mkdir(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(newer, "FORMAT"), "7\n")
+	write(t, filepath.Join(foreign, "thesis.tex"), "x")
+	mustClose(t, mustOpen(t, fine))
+	for path, want := range map[string]string{newer: "newer", foreign: "thesis.tex"} {
+		if err := Check(path); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q in it", path, err, want)
+		}
+	}
+	for _, path := range []string{none, fine} {
+		if err := Check(path); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if _, err := os.Stat(none); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("looking made it: %v", err)
+	}
+}

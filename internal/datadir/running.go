@@ -1,16 +1,16 @@
 package datadir
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/shoalcast/shoal/internal/atomicfile"
+	"github.com/shoalcast/shoal/internal/filelock"
 )
 
 // ErrNotRunning means that no instance has the directory open.
@@ -56,30 +56,48 @@ func (d *Dir) Announce(r Running) error {
 	return nil
 }
 
+// socketDirFile in run/ holds the path of the directory that was made elsewhere for the
+// control socket, so that it is removed even if the instance could not.
+const socketDirFile = "socket-dir"
+
+// socketDirPrefix begins the names of such directories.
+const socketDirPrefix = "shoal-"
+
 // ControlSocket returns the path on which this instance's control socket is to listen,
 // in a directory of mode 0700: run/ unless that makes the path too long for a socket.
+// Call it once.
 func (d *Dir) ControlSocket() (string, error) {
-	dir := d.Path(runDir)
-	if len(filepath.Join(dir, "control")) > maxSocketPath {
-		sum := sha256.Sum256([]byte(d.path))
-		dir = filepath.Join(os.TempDir(), fmt.Sprintf("shoal-%d-%s", os.Getuid(), hex.EncodeToString(sum[:6])))
+	path := d.Path(runDir, "control")
+	if len(path) <= maxSocketPath {
+		return path, nil // run/ was emptied when d was opened
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	// A name that nobody can foresee, so that nobody can have put something there.
+	dir, err := os.MkdirTemp("", socketDirPrefix)
+	if err != nil {
 		return "", fmt.Errorf("make a place for the control socket: %w", err)
 	}
-	if err := os.Chmod(dir, 0o700); err != nil { // fails when it is somebody else's
-		return "", fmt.Errorf("make the control socket private: %w", err)
+	if err := atomicfile.Write(d.Path(runDir, socketDirFile), []byte(dir), 0o600); err != nil {
+		return "", errors.Join(unwritable(d.path, err), os.Remove(dir))
 	}
-	path := filepath.Join(dir, "control")
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("remove an old control socket: %w", err)
+	return filepath.Join(dir, "control"), nil
+}
+
+// removeRun removes run/ and what it says was made elsewhere.
+func (d *Dir) removeRun() error {
+	b, err := os.ReadFile(d.Path(runDir, socketDirFile))
+	dir := string(b)
+	if err == nil && strings.HasPrefix(filepath.Base(dir), socketDirPrefix) {
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() {
+			_ = os.Remove(filepath.Join(dir, "control"))
+			_ = os.Remove(dir) // not with all it holds: by now it may be anybody's
+		}
 	}
-	return path, nil
+	return os.RemoveAll(d.Path(runDir))
 }
 
 // clearRun removes what an instance that was killed left in run/.
 func (d *Dir) clearRun() error {
-	if err := os.RemoveAll(d.Path(runDir)); err != nil {
+	if err := d.removeRun(); err != nil {
 		return unwritable(d.path, err)
 	}
 	if err := os.MkdirAll(d.Path(runDir), 0o700); err != nil {
@@ -100,7 +118,7 @@ func Find(path string) (Running, error) {
 	if err != nil {
 		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
 	}
-	free := lockShared(lock) == nil
+	free := filelock.Shared(lock) == nil
 	if err := lock.Close(); err != nil {
 		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
 	}
