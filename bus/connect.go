@@ -20,21 +20,27 @@ type Options struct {
 	Server *Server // embedded, in this process
 	URL    string  // of an outside server
 	Creds  string  // path of a credentials file for URL
-	// Name tells consumers apart, in DEAD subjects and in the server's lists: a
-	// service's name such as "packager", of a-z, 0-9 and '-'.
+	// Name tells clients apart in the server's lists, and in DEAD subjects what is
+	// followed under no other name (see As): of a-z, 0-9 and '-'.
 	Name string
 	Log  *slog.Logger // nil discards
 }
 
-// Bus is one connection to the server. It is safe for concurrent use and outlives
-// restarts of the server.
+// Bus is one connection to the server, as one service uses it. It is safe for
+// concurrent use and outlives restarts of the server.
 type Bus struct {
+	*link
+	name string // of the service, in DEAD subjects
+}
+
+// link is the connection that several services may share.
+type link struct {
 	nc     *nats.Conn
 	js     jetstream.JetStream
 	server *Server // nil for an outside one
 	disk   *disk   // nil for an outside server
-	name   string
 	log    *slog.Logger
+	asked  sync.Map // stream name to jetstream.Stream: a handle to ask, whose info is old
 
 	ctx    context.Context // ends at Close, with ErrClosed
 	cancel context.CancelCauseFunc
@@ -59,7 +65,7 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 	if !consumerName.MatchString(opts.Name) {
 		return nil, fmt.Errorf("%q cannot name a bus client: use a-z, 0-9 and -", opts.Name)
 	}
-	b := &Bus{server: opts.Server, name: opts.Name, log: opts.Log}
+	b := &Bus{link: &link{server: opts.Server, log: opts.Log}, name: opts.Name}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
@@ -119,6 +125,15 @@ func Connect(ctx context.Context, opts Options) (*Bus, error) {
 		return nil, fmt.Errorf("use JetStream: %w", err)
 	}
 	return b, nil
+}
+
+// As returns the same connection for another service, whose name tells apart what it
+// gives up on. Closing either closes both.
+func (b *Bus) As(service string) *Bus {
+	if !consumerName.MatchString(service) {
+		panic(fmt.Sprintf("bus: %q cannot name a service", service)) // a constant of ours
+	}
+	return &Bus{link: b.link, name: service}
 }
 
 // connect gives up when ctx ends; a connection that is made nevertheless is closed.

@@ -11,6 +11,7 @@ import (
 const (
 	reasonHandler   = "its handler failed until the limit of retries"
 	reasonMalformed = "it could not be read"
+	reasonHopeless  = "no retry could help"
 	maxDeadError    = 1 << 10 // bytes of an error's text kept
 )
 

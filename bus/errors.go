@@ -30,6 +30,9 @@ var (
 	// ErrStop returned by a handler, wrapped or bare, ends its follow at once with
 	// that error, without retries and without giving the message up to DEAD.
 	ErrStop = errors.New("stop following")
+	// ErrGiveUp returned by a handler, wrapped or bare, gives the message up to DEAD at
+	// once: no retry will make it any better.
+	ErrGiveUp = errors.New("no retry can help")
 )
 
 // Codes of JetStream's API errors that have a meaning of their own here; see the

@@ -1,9 +1,13 @@
 package bus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,6 +119,116 @@ func TestAPoisonousPieceIsGivenUpAndTheRestGoesOn(t *testing.T) {
 	}
 	if m.Header.Get("Shoal-Dead-Reason") == "" || len(m.Data) != 1000 || m.Header.Get("Shoal-N") != "1" {
 		t.Errorf("the message kept says too little: %v", m.Header)
+	}
+}
+
+func TestAHandlerGivesAHopelessPieceUpAtOnce(t *testing.T) {
+	s, b := bustest.StartServer(t)
+	dead := subscribeDead(t, s)
+	tries := 0
+	got := make(chan uint64, 10)
+	followed(t, func(ctx context.Context) error {
+		return b.FollowPieces(ctx, streamA, "v0", time.Time{}, func(_ context.Context, p *event.Piece) error {
+			if p.N == 0 {
+				tries++
+				return fmt.Errorf("%w: from another world", bus.ErrGiveUp)
+			}
+			got <- p.N
+			return nil
+		})
+	})
+	check(t, b.PublishPiece(ctxOf(t), piece(1, 0, 10)))
+	check(t, b.PublishPiece(ctxOf(t), piece(1, 1, 10)))
+	receive(t, got)
+	if tries != 1 {
+		t.Errorf("it was tried %d times", tries)
+	}
+	if m := receive(t, dead); m.Header.Get("Shoal-Dead-Reason") != "no retry could help" {
+		t.Errorf("given up because %q", m.Header.Get("Shoal-Dead-Reason"))
+	}
+}
+
+func TestServicesOnOneConnectionGiveUpUnderTheirOwnNames(t *testing.T) {
+	s, b := bustest.StartServer(t)
+	dead := subscribeDead(t, s)
+	raw := rawClient(t, s)
+	check(t, raw.Publish("shoal.piece."+string(streamA)+".v0", []byte("rubbish")))
+	check(t, raw.Flush())
+	for _, service := range []string{"packager", "seeder"} {
+		followed(t, func(ctx context.Context) error {
+			return b.As(service).FollowPieces(ctx, streamA, "v0", time.Time{}, func(context.Context, *event.Piece) error { return nil })
+		})
+		if m := receive(t, dead); m.Subject != "shoal.dead."+service+"-pieces" {
+			t.Errorf("the %s gave up under %s", service, m.Subject)
+		}
+	}
+}
+
+func TestAFollowThatCannotBeginSaysSoAndBeginsOnceItCan(t *testing.T) {
+	var log logBuffer
+	server := startServer(t, bus.ServerOptions{})
+	b := connect(t, bus.Options{Server: server, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	got := make(chan uint64, 1)
+	followed(t, func(ctx context.Context) error {
+		return b.As("seeder").FollowPieces(ctx, streamA, "v0", time.Time{}, func(_ context.Context, p *event.Piece) error {
+			got <- p.N
+			return nil
+		})
+	})
+	until(t, "the log warns", func() bool {
+		s := log.String()
+		return strings.Contains(s, "level=WARN") && strings.Contains(s, "seeder-pieces") && strings.Contains(s, "stream not found")
+	})
+	check(t, b.Provision(ctxOf(t), bus.Limits{}))
+	check(t, b.PublishPiece(ctxOf(t), piece(1, 0, 10)))
+	receive(t, got)
+}
+
+// logBuffer collects a log.
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestTheLastFactIsTheStreamsOwn(t *testing.T) {
+	s, b := bustest.StartServer(t)
+	want := func(id event.StreamID, seq uint64) {
+		t.Helper()
+		if got, err := b.LastFact(ctxOf(t), id); err != nil || got != seq {
+			t.Errorf("the last fact of %s is %d (%v), want %d", id, got, err, seq)
+		}
+	}
+	want(streamA, 0)
+	_, err := b.AppendStreamFact(ctxOf(t), streamA, event.EpochClaimed{Epoch: 1}, 0)
+	check(t, err)
+	_, err = b.AppendStreamFact(ctxOf(t), streamB, event.EpochClaimed{Epoch: 1}, 0)
+	check(t, err)
+	want(streamA, 1)
+	want(streamB, 2)
+	// What nobody can read counts too: else nobody could append after it.
+	raw := rawClient(t, s)
+	check(t, raw.Publish("shoal.stream."+string(streamA), []byte("rubbish")))
+	check(t, raw.Flush())
+	until(t, "the rubbish is there", func() bool {
+		last, err := b.LastFact(ctxOf(t), streamA)
+		return err == nil && last == 3
+	})
+	state, err := b.StreamState(ctxOf(t), streamA)
+	check(t, err)
+	if _, err := b.AppendStreamFact(ctxOf(t), streamA, event.EpochEnded{Epoch: 1}, state.Seq); err != nil {
+		t.Errorf("a fact after one that nobody can read: %v", err)
 	}
 }
 

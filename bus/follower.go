@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -25,7 +26,7 @@ const (
 // of short-lived consumers on the server.
 type follower struct {
 	b       *Bus
-	kind    string // in the name under which it gives up on messages
+	kind    string // in its consumer's name
 	stream  string
 	subject string
 	since   time.Time // zero: from the beginning
@@ -54,6 +55,7 @@ func (f *follower) run(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	var trouble grumble
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
 		backoff.WithMaxInterval(2*time.Second), backoff.WithMaxElapsedTime(0))
 	for {
@@ -67,10 +69,14 @@ func (f *follower) run(ctx context.Context) error {
 		}
 		if f.last != before {
 			pause.Reset()
+			trouble = grumble{}
 		}
-		if err != nil {
-			f.b.log.Debug("a follow starts again", "subject", f.subject, "after", f.last, "error", err)
+		level := slog.LevelDebug // of a connection that is lost or new, the bus tells
+		if connection.Err() == nil && f.b.nc.IsConnected() && trouble.due(time.Now()) {
+			level = slog.LevelWarn
 		}
+		f.b.log.Log(ctx, level, "a follow was interrupted and starts again",
+			"consumer", f.consumer(), "subject", f.subject, "after", f.last, "error", err)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
@@ -184,7 +190,7 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, seq uint64) err
 		if first == nil {
 			first = err
 		}
-		if errors.Is(err, ErrStop) || errors.Is(err, errMalformed) || ctx.Err() != nil {
+		if errors.Is(err, ErrStop) || errors.Is(err, ErrGiveUp) || errors.Is(err, errMalformed) || ctx.Err() != nil {
 			return backoff.Permanent(err)
 		}
 		return err
@@ -199,12 +205,18 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, seq uint64) err
 		return context.Cause(ctx)
 	}
 	reason := reasonHandler
-	if errors.Is(err, errMalformed) {
+	switch {
+	case errors.Is(err, errMalformed):
 		reason = reasonMalformed
+	case errors.Is(err, ErrGiveUp):
+		reason = reasonHopeless
 	}
-	f.b.giveUp(ctx, f.b.name+"-"+f.kind, m, seq, reason, first)
+	f.b.giveUp(ctx, f.consumer(), m, seq, reason, first)
 	return nil
 }
+
+// consumer is the name under which it gives up on messages.
+func (f *follower) consumer() string { return f.b.name + "-" + f.kind }
 
 // lastSequence returns the sequence of the newest message in a stream, 0 without any.
 func (b *Bus) lastSequence(ctx context.Context, stream string) (uint64, error) {

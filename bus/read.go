@@ -20,17 +20,33 @@ func (b *Bus) StreamState(ctx context.Context, id event.StreamID) (event.StreamS
 			return err
 		}
 		return b.readRange(ctx, streamStream, streamSubject(id), state.Seq+1, last, func(seq uint64, data []byte) error {
+			// A fact nobody can read is passed over, as FollowStreams does; its place counts.
 			f, err := readFact(data)
-			if err == nil {
-				state.Apply(seq, f)
+			if err != nil {
+				f = nil
 			}
-			return nil // a fact nobody can read is passed over, as FollowStreams does
+			state.Apply(seq, f)
+			return nil
 		})
 	})
 	if err != nil {
 		return event.StreamState{}, fmt.Errorf("read the state of stream %s: %w", id, err)
 	}
 	return state, nil
+}
+
+// LastFact returns the sequence of a stream's newest fact, 0 without any, by one
+// question to the server: whether a fold of them is up to date.
+func (b *Bus) LastFact(ctx context.Context, id event.StreamID) (uint64, error) {
+	var last uint64
+	err := b.read(ctx, func(ctx context.Context) (err error) {
+		last, err = b.lastOf(ctx, streamStream, streamSubject(id))
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ask for the last fact of stream %s: %w", id, err)
+	}
+	return last, nil
 }
 
 // LastEntries returns the newest n entries of a rendition, oldest first, and the
@@ -89,18 +105,28 @@ func (b *Bus) read(ctx context.Context, ask func(context.Context) error) error {
 
 // lastOf returns the sequence of a subject's newest message, 0 without any.
 func (b *Bus) lastOf(ctx context.Context, stream, subject string) (uint64, error) {
-	s, err := b.js.Stream(ctx, stream)
-	if err != nil {
-		return 0, err
-	}
-	m, err := s.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return 0, nil
-	}
-	if err != nil {
+	m, err := b.lastMessage(ctx, stream, subject)
+	if m == nil {
 		return 0, err
 	}
 	return m.Sequence, nil
+}
+
+// lastMessage returns a subject's newest message, nil without any.
+func (b *Bus) lastMessage(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	handle, ok := b.asked.Load(stream)
+	if !ok { // to make a handle is a question, too
+		s, err := b.js.Stream(ctx, stream)
+		if err != nil {
+			return nil, err
+		}
+		handle, _ = b.asked.LoadOrStore(stream, s)
+	}
+	m, err := handle.(jetstream.Stream).GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	return m, err
 }
 
 // readBatch is how many messages a read asks for at once: of the largest facts, a few

@@ -77,22 +77,27 @@ const (
 type Limits struct {
 	// Window is the live window; PIECES keeps six times as long. Default 30 s.
 	Window time.Duration
-	// Piece is the shortest duration of a piece on average: with Window it bounds
-	// how many PIECES keeps of one rendition. Default 100 ms.
+	// Piece is the shortest that pieces are on average, if that is less than 1/60 s:
+	// with Window it bounds how many PIECES keeps of one rendition.
 	Piece time.Duration
 	// PiecesBytes bounds PIECES as a whole; the oldest go first. Default 4 GiB, or
 	// half of what the server may store, if that is less.
 	PiecesBytes int64
 }
 
-const windowsKept = 6
+const (
+	windowsKept = 6
+	// shortestPiece is a picture's: where every picture is a key frame, every picture
+	// is a piece, whatever length is aimed at.
+	shortestPiece = time.Second / 60
+)
 
 func (l Limits) withDefaults(store int64) Limits {
 	if l.Window <= 0 {
 		l.Window = 30 * time.Second
 	}
-	if l.Piece <= 0 {
-		l.Piece = 100 * time.Millisecond
+	if l.Piece <= 0 || l.Piece > shortestPiece {
+		l.Piece = shortestPiece
 	}
 	if l.PiecesBytes <= 0 {
 		l.PiecesBytes = 4 << 30
@@ -113,8 +118,8 @@ func table(l Limits) []jetstream.StreamConfig {
 		Subjects:    []string{subjectRoot + ".piece.*.*"},
 		MaxAge:      kept,
 		MaxBytes:    l.PiecesBytes,
-		// Rounded up, so that it never cuts what MaxAge would keep of a publisher
-		// that keeps to Limits.Piece.
+		// Rounded up, so that it cuts what MaxAge would keep only of a publisher that
+		// floods: others' pieces would have to make room for its own.
 		MaxMsgsPerSubject: int64(kept/l.Piece) + 1,
 		Duplicates:        min(dedup, kept),
 		PersistMode:       jetstream.AsyncPersistMode,

@@ -16,8 +16,13 @@ func TestOnlyPiecesMayBeLostAndOnlyOldPiecesAreDropped(t *testing.T) {
 		if keyed := c.Name == streamManifest || c.Name == streamStream; keyed == bounded || c.Discard != jetstream.DiscardOld {
 			t.Errorf("%s keeps %v and %d bytes", c.Name, c.MaxAge, c.MaxBytes)
 		}
-		if c.Name == streamPieces && (c.MaxAge != 3*time.Minute || c.MaxMsgsPerSubject < 1800) {
-			t.Errorf("%s keeps %v and %d pieces of a rendition", c.Name, c.MaxAge, c.MaxMsgsPerSubject)
-		}
+	}
+}
+
+// Where every picture is a key frame, every picture is a piece.
+func TestSixWindowsOfTheShortestPiecesAreKept(t *testing.T) {
+	pieces := table(Limits{Window: 30 * time.Second, Piece: 200 * time.Millisecond}.withDefaults(0))[0]
+	if pieces.Name != streamPieces || pieces.MaxAge != 3*time.Minute || pieces.MaxMsgsPerSubject < 180*60 {
+		t.Errorf("%s keeps %v and %d pieces of a rendition", pieces.Name, pieces.MaxAge, pieces.MaxMsgsPerSubject)
 	}
 }
