@@ -41,17 +41,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// instance is a running `shoal up`.
+// instance is a running `shoal up`, or one of its services alone.
 type instance struct {
-	t     *testing.T
-	cmd   *exec.Cmd
-	data  string
-	args  []string
-	quiet bool // leave the log level to args
-	at    datadir.Running
-	log   *logBuffer
-	out   *logBuffer
-	done  chan struct{}
+	t       *testing.T
+	cmd     *exec.Cmd
+	service string // what runs alone; "" for up
+	data    string
+	args    []string
+	quiet   bool // leave the log level to args
+	at      datadir.Running
+	log     *logBuffer
+	out     *logBuffer
+	done    chan struct{}
 }
 
 // up starts `shoal up` on a fresh data directory and ports of its own.
@@ -65,12 +66,15 @@ func up(t *testing.T, args ...string) *instance {
 
 func (i *instance) start() {
 	i.t.Helper()
-	http, rtmp := "127.0.0.1:0", "127.0.0.1:0"
-	if i.at.HTTP != "" { // a restart keeps its addresses, as a server would
-		http = strings.TrimPrefix(i.at.HTTP, "http://")
-		rtmp = strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live")
+	args := append([]string{i.service, "--data", i.data}, i.args...)
+	if i.service == "" {
+		http, rtmp := "127.0.0.1:0", "127.0.0.1:0"
+		if i.at.HTTP != "" { // a restart keeps its addresses, as a server would
+			http = strings.TrimPrefix(i.at.HTTP, "http://")
+			rtmp = strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live")
+		}
+		args = append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp}, i.args...)
 	}
-	args := append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp}, i.args...)
 	if !i.quiet {
 		args = append(args, "--log-level", "debug")
 	}
@@ -84,10 +88,10 @@ func (i *instance) start() {
 		_ = i.cmd.Wait()
 		close(i.done)
 	}()
-	waitFor(i.t, 20*time.Second, "shoal up to be ready", func() bool {
+	waitFor(i.t, 20*time.Second, "shoal "+args[0]+" to be ready", func() bool {
 		select {
 		case <-i.done:
-			i.t.Fatalf("shoal up ended: %s", i.log)
+			i.t.Fatalf("shoal %s ended: %s", args[0], i.log)
 		default:
 		}
 		at, err := datadir.Find(i.data)
@@ -240,14 +244,43 @@ func testPicture(size string, fps int) []string {
 	}
 }
 
+// plain are the settings of an encoder that costs little.
+var plain = []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", "aac"}
+
 func publish(t *testing.T, s stream, args ...string) *process {
 	t.Helper()
 	all := testPicture("320x180", 30)
 	if len(args) == 0 {
-		args = []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", "aac"}
+		args = plain
 	}
 	all = append(all, args...)
 	return ffmpeg(t, append(all, "-f", "flv", s.RTMP)...)
+}
+
+// encoder publishes until the test ends or stop is called, and reconnects whenever it
+// is cut off, as OBS does.
+func encoder(t *testing.T, s stream) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	args := append([]string{"-hide_banner", "-loglevel", "error", "-nostdin"}, testPicture("320x180", 30)...)
+	args = append(args, plain...)
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_ = exec.CommandContext(ctx, "ffmpeg", append(args, "-f", "flv", s.RTMP)...).Run()
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	stop = func() {
+		cancel()
+		<-ended
+	}
+	t.Cleanup(stop)
+	return stop
 }
 
 // waitFor polls until ok or fails the test.
