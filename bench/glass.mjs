@@ -57,6 +57,9 @@ async function visit(ms) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
   await page.addInitScript(observe);
+  // A new window keeps Chromium busy for a while (its own pages take more processor time
+  // than ours): someone who follows a link has it open already.
+  await page.waitForTimeout(1_000);
   await page.goto(url);
   await page.waitForFunction(() => globalThis.glass.firstFrame !== null, undefined, { timeout: 30_000, polling: 50 });
   await page.evaluate((wait) => new Promise((done) => setTimeout(done, wait)), ms);
