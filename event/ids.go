@@ -98,15 +98,23 @@ func unhex(out *[32]byte, b []byte) error {
 }
 
 var (
-	namePattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+	namePattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}`)
 	idPattern        = regexp.MustCompile(`^[a-z2-7]{32}$`)
 	renditionPattern = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 )
 
-// ParseStreamName checks that s can be a stream's name.
+// NamePrefix returns the longest beginning of s that can be a stream's name.
+func NamePrefix(s string) string { return namePattern.FindString(s) }
+
+// ParseStreamName checks that s can be a stream's name. Its error shows no more of s
+// than NamePrefix: what follows may be a publish key.
 func ParseStreamName(s string) (StreamName, error) {
-	if !namePattern.MatchString(s) {
-		return "", fmt.Errorf("%q cannot be a stream name: use 1 to 63 of a-z, 0-9, - and _, starting with a letter or digit", s)
+	prefix := NamePrefix(s)
+	switch {
+	case prefix == "":
+		return "", errors.New("not a stream name: use 1 to 63 of a-z, 0-9, - and _, starting with a letter or digit")
+	case prefix != s:
+		return "", fmt.Errorf("not a stream name, because of what follows %q: use 1 to 63 of a-z, 0-9, - and _", prefix)
 	}
 	return StreamName(s), nil
 }

@@ -17,26 +17,28 @@ func (r *Refusal) Error() string { return r.Reason }
 
 func refuse(format string, args ...any) error { return &Refusal{Reason: fmt.Sprintf(format, args...)} }
 
-// holder describes what is known of the epoch that is open on a stream.
-type holder struct {
-	here      bool      // a connection to this ingest holds it
-	lastPiece time.Time // newest piece on the bus; zero when there is none
-}
-
-// admit decides whether a publisher with the given key may start on the stream now.
-// An unknown stream and a wrong key get the same answer, so that names cannot be
-// probed. An epoch left open by an ingest that died is taken over: at once when it was
-// an earlier run of this ingest, after idle without a piece when it was another.
-func admit(s *event.StreamState, known bool, key string, instance Instance, h holder, now time.Time, idle time.Duration) error {
+// authorize decides whether a publisher with the given key is the stream's. An unknown
+// stream and a wrong key get the same answer, so that names cannot be probed.
+func authorize(s *event.StreamState, known bool, key string) error {
 	sum := sha256.Sum256([]byte(key))
 	match := subtle.ConstantTimeCompare(sum[:], s.Key[:]) == 1
 	if !known || s.Removed || !match {
 		return refuse("no such stream, or the publish key is wrong: use the publish URL that `shoal stream list` prints")
 	}
-	if h.here {
-		return refuse("stream %q already has a publisher: stop that one first", s.Name)
-	}
-	if s.Live() && !instance.succeeds(s.Instance) && now.Sub(h.lastPiece) < idle {
+	return nil
+}
+
+// taken refuses the second publisher of a stream on one server.
+func taken(name event.StreamName) error {
+	return refuse("stream %q already has a publisher: stop that one first", name)
+}
+
+// admit decides whether a publisher that no other connection to this ingest keeps out
+// may take the stream now. An epoch left open is taken over: at once when this node
+// holds it, which then nobody publishes into, and after idle without a piece (the
+// newest came at lastPiece) when another does.
+func admit(s *event.StreamState, instance Instance, lastPiece, now time.Time, idle time.Duration) error {
+	if s.Live() && !instance.shares(s.Instance) && now.Sub(lastPiece) < idle {
 		return refuse("stream %q already has a publisher on another server: stop that one first", s.Name)
 	}
 	return nil
@@ -46,9 +48,12 @@ func admit(s *event.StreamState, known bool, key string, instance Instance, h ho
 // data dir is locked, so a run knows that earlier runs of its node are over.
 type Instance string
 
-// succeeds reports whether i is another run of the node that was named by other.
-func (i Instance) succeeds(other string) bool {
+// shares reports whether other names a run of i's node: an earlier one, or i itself.
+func (i Instance) shares(other string) bool {
 	node, _, ok := strings.Cut(string(i), "/")
 	otherNode, _, otherOK := strings.Cut(other, "/")
-	return ok && otherOK && node == otherNode && string(i) != other
+	return ok && otherOK && node == otherNode
 }
+
+// succeeds reports whether other names an earlier run of i's node.
+func (i Instance) succeeds(other string) bool { return i.shares(other) && string(i) != other }

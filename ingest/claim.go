@@ -10,60 +10,93 @@ import (
 	"github.com/shoalcast/shoal/event"
 )
 
-const claimTries = 8
+const (
+	claimTries = 8
+	// nobody is asked about in place of a stream that does not exist, so that the
+	// answer takes as long as the one to a wrong key.
+	nobody = event.StreamID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+)
 
-// claim admits a publisher with the given key on the named stream and reserves the
-// next epoch by compare-and-set. It returns the stream's state with the claim in it.
-func (s *Service) claim(ctx context.Context, name event.StreamName, key string) (event.StreamState, error) {
-	known, ok := s.streams.Named(name)
-	for range claimTries {
-		state := known
-		if ok {
-			// The fold may lag behind a publisher that has just ended; the bus does not.
-			fresh, err := s.opts.Bus.StreamState(ctx, known.ID)
-			if err != nil {
-				return event.StreamState{}, fmt.Errorf("read stream %s: %w", name, err)
-			}
-			state = fresh
-		}
-		h, err := s.holder(ctx, &state)
-		if err != nil {
-			return event.StreamState{}, err
-		}
-		now := time.Now()
-		if err := admit(&state, ok, key, s.opts.Instance, h, now, s.opts.Idle); err != nil {
-			return event.StreamState{}, err
-		}
-		claimed := event.EpochClaimed{Epoch: state.NextEpoch(now.UnixMilli()), Instance: string(s.opts.Instance)}
-		seq, err := s.opts.Bus.AppendStreamFact(ctx, state.ID, claimed, state.Seq)
-		if errors.Is(err, bus.ErrConflict) {
-			continue
-		}
-		if err != nil {
-			return event.StreamState{}, fmt.Errorf("claim an epoch of %s: %w", name, err)
-		}
-		state.Apply(seq, claimed)
-		return state, nil
+// authenticate returns the named stream's state as it is now, if key is its publish
+// key. It costs one question to the bus, and all the stream's facts only when the fold
+// has fallen behind them.
+func (s *Service) authenticate(ctx context.Context, name event.StreamName, key string) (event.StreamState, error) {
+	state, known := s.streams.Named(name)
+	if !known {
+		state.ID = nobody
 	}
-	return event.StreamState{}, refuse("stream %q is busy: try again in a moment", name)
+	last, err := s.bus.LastFact(ctx, state.ID)
+	if err == nil && known && last > state.Seq {
+		state, err = s.bus.StreamState(ctx, state.ID)
+	}
+	if err != nil {
+		return state, fmt.Errorf("read stream %s: %w", name, err)
+	}
+	return state, authorize(&state, known, key)
 }
 
-// holder finds out who holds the stream's open epoch and when it last gave a sign.
-func (s *Service) holder(ctx context.Context, state *event.StreamState) (holder, error) {
-	s.mu.Lock()
-	_, here := s.publishing[state.ID]
-	s.mu.Unlock()
-	h := holder{here: here}
-	if here || !state.Live() || s.opts.Instance.succeeds(state.Instance) {
-		return h, nil
+// claim reserves the next epoch by compare-and-set for a publisher that has the key,
+// and returns the stream's state with the claim in it.
+func (s *Service) claim(ctx context.Context, state event.StreamState, key string) (event.StreamState, error) {
+	for range claimTries {
+		lastPiece, err := s.lastSign(ctx, &state)
+		if err != nil {
+			return state, err
+		}
+		now := time.Now()
+		if err := admit(&state, s.opts.Instance, lastPiece, now, s.opts.Idle); err != nil {
+			return state, err
+		}
+		claimed := event.EpochClaimed{Epoch: state.NextEpoch(now.UnixMilli()), Instance: string(s.opts.Instance)}
+		seq, err := s.bus.AppendStreamFact(ctx, state.ID, claimed, state.Seq)
+		if err == nil {
+			state.Apply(seq, claimed)
+			return state, nil
+		}
+		if !errors.Is(err, bus.ErrConflict) {
+			return state, publishError("claim an epoch", err)
+		}
+		if state, err = s.bus.StreamState(ctx, state.ID); err != nil {
+			return state, fmt.Errorf("read stream %s: %w", state.ID, err)
+		}
+		if err := authorize(&state, true, key); err != nil {
+			return state, err
+		}
 	}
-	h.lastPiece = time.UnixMilli(int64(state.LastEpoch)) // a claim is a sign too
-	at, err := s.opts.Bus.LastPieceAt(ctx, state.ID, event.Source)
+	return state, refuse("stream %q is busy: try again in a moment", state.Name)
+}
+
+// lastSign returns when another node's publisher on the stream last gave a sign of
+// life; zero when there is none.
+func (s *Service) lastSign(ctx context.Context, state *event.StreamState) (time.Time, error) {
+	if !state.Live() || s.opts.Instance.shares(state.Instance) {
+		return time.Time{}, nil
+	}
+	claimed := time.UnixMilli(int64(state.LastEpoch)) // a claim is a sign too
+	at, err := s.bus.LastPieceAt(ctx, state.ID, event.Source)
 	if err != nil {
-		return h, fmt.Errorf("look for the last piece of %s: %w", state.Name, err)
+		return at, fmt.Errorf("look for the last piece of %s: %w", state.Name, err)
 	}
-	if at.After(h.lastPiece) {
-		h.lastPiece = at
+	if at.Before(claimed) {
+		at = claimed
 	}
-	return h, nil
+	return at, nil
+}
+
+// reserve keeps a stream for one connection, so that no other one to this ingest takes
+// what looks left open while it is being claimed, published or closed.
+func (s *Service) reserve(id event.StreamID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, here := s.publishing[id]; here {
+		return false
+	}
+	s.publishing[id] = nil
+	return true
+}
+
+func (s *Service) release(id event.StreamID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.publishing, id)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/bus/bustest"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/rtmp"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,21 +47,79 @@ func state(t *testing.T, b *bus.Bus) event.StreamState {
 	return s
 }
 
+// spy is a bus that tests look at and meddle with.
+type spy struct {
+	eventBus
+	asked, replays atomic.Int64
+	append         func(ctx context.Context, f event.StreamFact) error // before a fact is appended
+}
+
+func (s *spy) LastFact(ctx context.Context, id event.StreamID) (uint64, error) {
+	s.asked.Add(1)
+	return s.eventBus.LastFact(ctx, id)
+}
+
+func (s *spy) StreamState(ctx context.Context, id event.StreamID) (event.StreamState, error) {
+	s.replays.Add(1)
+	return s.eventBus.StreamState(ctx, id)
+}
+
+func (s *spy) AppendStreamFact(ctx context.Context, id event.StreamID, f event.StreamFact, expectLast uint64) (uint64, error) {
+	if s.append != nil {
+		if err := s.append(ctx, f); err != nil {
+			return 0, err
+		}
+	}
+	return s.eventBus.AppendStreamFact(ctx, id, f, expectLast)
+}
+
+// spied makes a service whose use of the bus is seen.
+func spied(b *bus.Bus, o Options) (*Service, *spy) {
+	o.Bus = b
+	s := New(o)
+	seen := &spy{eventBus: s.bus}
+	s.bus = seen
+	return s, seen
+}
+
 // serve runs an ingest without listeners until the test ends.
 func serve(t *testing.T, b *bus.Bus, instance Instance) *Service {
 	t.Helper()
 	s := New(Options{Bus: b, Instance: instance, Idle: 300 * time.Millisecond})
+	run(t, s)
+	return s
+}
+
+// run runs s until the test ends, or stop is called.
+func run(t *testing.T, s *Service) (stop func()) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
+	t.Cleanup(stop)
 	<-s.Ready()
-	return s
+	return stop
+}
+
+// until waits for a condition.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not in time: %s", what)
+		}
+	}
 }
 
 func refusal(t *testing.T, err error) string {
@@ -140,9 +200,9 @@ func TestAnEpochLeftOpenByAKilledRunIsClosedByTheNext(t *testing.T) {
 
 func TestAPublisherOnAServerThatDiedForeverIsReplacedOnceItIsSilent(t *testing.T) {
 	now := time.Now()
-	s := event.StreamState{Name: "live", Key: event.DigestOf([]byte(testKey)), LastEpoch: 1000, Instance: "b/1"}
+	s := event.StreamState{Name: "live", LastEpoch: 1000, Instance: "b/1"}
 	try := func(silent time.Duration) error {
-		return admit(&s, true, testKey, "a/1", holder{lastPiece: now.Add(-silent)}, now, 10*time.Second)
+		return admit(&s, "a/1", now.Add(-silent), now, 10*time.Second)
 	}
 	if reason := refusal(t, try(9*time.Second)); !strings.Contains(reason, "another server") {
 		t.Errorf("refused with %q", reason)
@@ -169,4 +229,157 @@ func TestAChangedPublishKeyEndsThePublishOfTheOldOne(t *testing.T) {
 	if _, err := s.start(t.Context(), "live", testKey, "", ""); err == nil {
 		t.Error("the old key still publishes")
 	}
+}
+
+func TestGuessingCostsOneQuestionAndTheSameForEveryName(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, seen := spied(b, Options{Instance: "a/1"})
+	run(t, s)
+	until(t, "the facts are folded", func() bool {
+		state, _ := s.streams.Get(testID)
+		return state.Key != event.Digest{}
+	})
+	for _, name := range []string{"live", "other"} {
+		seen.asked.Store(0)
+		for range 10 {
+			_, err := s.start(t.Context(), name, "guess", "", "")
+			refusal(t, err)
+		}
+		if asked, replays := seen.asked.Load(), seen.replays.Load(); asked != 10 || replays != 0 {
+			t.Errorf("10 guesses at %q cost %d questions and %d replays", name, asked, replays)
+		}
+	}
+}
+
+func TestAKeyThatIsNewerThanTheFoldIsTaken(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, seen := spied(b, Options{Instance: "a/1"})
+	close(s.ready) // it does not run: its fold stays behind
+	s.streams.Apply(testID, 1, event.GenesisPublished{Name: "live"})
+	p, err := s.start(t.Context(), "live", testKey, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Close(nil)
+	if seen.replays.Load() != 1 {
+		t.Errorf("the facts were read %d times", seen.replays.Load())
+	}
+}
+
+func TestAFullDiskIsToldToWhoWantsToPublish(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, seen := spied(b, Options{Instance: "a/1"})
+	run(t, s)
+	full := true
+	seen.append = func(context.Context, event.StreamFact) error {
+		if full {
+			return bus.ErrNoSpace
+		}
+		return nil
+	}
+	_, err := s.start(t.Context(), "live", testKey, "", "")
+	if reason := refusal(t, rtmpToOurs(err)); !strings.Contains(reason, "disk is full") {
+		t.Errorf("refused with %q", reason)
+	}
+	full = false
+	p, err := s.start(t.Context(), "live", testKey, "", "")
+	if err != nil {
+		t.Fatalf("with room again: %v", err)
+	}
+	p.Close(nil)
+}
+
+// rtmpToOurs is what an RTMP publisher reads, as a refusal.
+func rtmpToOurs(err error) error {
+	var r *rtmp.Refusal
+	if errors.As(rtmpRefusal(err), &r) {
+		return &Refusal{Reason: r.Reason}
+	}
+	return err
+}
+
+func TestAnEpochLeftOpenIsClosedThoughOtherFactsCameMeanwhile(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	fact(t, b, event.EpochClaimed{Epoch: 1000, Instance: "a/1"})
+	s, seen := spied(b, Options{Instance: "a/2"})
+	busy := 3
+	seen.append = func(context.Context, event.StreamFact) error {
+		if busy > 0 {
+			busy--
+			fact(t, b, event.SessionPublished{Envelope: []byte(`{}`)})
+		}
+		return nil
+	}
+	run(t, s)
+	until(t, "the epoch is closed", func() bool { return state(t, b).Ended })
+	if r := state(t, b).EndReason; r != "the server stopped" {
+		t.Errorf("it ended because %q", r)
+	}
+}
+
+func TestAnEpochThatCouldNotBeClosedHereKeepsNobodyOut(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, seen := spied(b, Options{Instance: "a/1", Idle: time.Hour})
+	run(t, s)
+	p, err := s.start(t.Context(), "live", testKey, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen.append = func(_ context.Context, f event.StreamFact) error {
+		if _, end := f.(event.EpochEnded); end {
+			return bus.ErrUnreachable
+		}
+		return nil
+	}
+	p.Close(nil)
+	if state := state(t, b); !state.Live() {
+		t.Fatal("the epoch was closed after all")
+	}
+	seen.append = nil
+	next, err := s.start(t.Context(), "live", testKey, "", "")
+	if err != nil {
+		t.Fatalf("the publisher that came back was refused: %v", err)
+	}
+	next.Close(nil)
+}
+
+func TestAKeyChangedWhileItsPublisherIsLetInEndsThePublish(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, _ := spied(b, Options{Instance: "a/1"})
+	claim := &afterClaim{eventBus: s.bus, then: func() {
+		fact(t, b, event.PublishKeySet{Key: event.DigestOf([]byte("new"))})
+		until(t, "the fold knows", func() bool {
+			state, _ := s.streams.Get(testID)
+			return state.Key == event.DigestOf([]byte("new"))
+		})
+	}}
+	s.bus = claim
+	run(t, s)
+	_, err := s.start(t.Context(), "live", testKey, "", "")
+	if reason := refusal(t, err); !strings.Contains(reason, "key was changed") {
+		t.Errorf("refused with %q", reason)
+	}
+	if !state(t, b).Ended {
+		t.Error("its epoch is still open")
+	}
+}
+
+// afterClaim does something when an epoch was claimed, before the claimer knows.
+type afterClaim struct {
+	eventBus
+	then func()
+}
+
+func (c *afterClaim) AppendStreamFact(ctx context.Context, id event.StreamID, f event.StreamFact, expectLast uint64) (uint64, error) {
+	seq, err := c.eventBus.AppendStreamFact(ctx, id, f, expectLast)
+	if _, claimed := f.(event.EpochClaimed); claimed && err == nil {
+		c.then()
+	}
+	return seq, err
 }

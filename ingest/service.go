@@ -30,14 +30,27 @@ type Options struct {
 	Trace func(context.Context, *event.Piece) string
 }
 
+// eventBus is what a Service uses of its Bus.
+type eventBus interface {
+	FollowStreams(ctx context.Context, caughtUp func(), fn func(event.StreamID, uint64, event.StreamFact) error) error
+	StreamState(ctx context.Context, id event.StreamID) (event.StreamState, error)
+	LastFact(ctx context.Context, id event.StreamID) (uint64, error)
+	AppendStreamFact(ctx context.Context, id event.StreamID, f event.StreamFact, expectLast uint64) (uint64, error)
+	LastPieceAt(ctx context.Context, id event.StreamID, r event.Rendition) (time.Time, error)
+	NewPieceWriter() *bus.PieceWriter
+}
+
 // Service accepts publishers and publishes their pieces.
 type Service struct {
 	opts    Options
+	bus     eventBus
 	streams *event.Directory
-	ready   chan struct{} // closed once the facts of all streams are known
+	ready   chan struct{}   // closed once the facts of all streams are known
+	life    context.Context // ends when Run is told to stop
+	stop    context.CancelFunc
 
 	mu         sync.Mutex
-	publishing map[event.StreamID]*session
+	publishing map[event.StreamID]*session // nil while its epoch is being claimed
 }
 
 // New returns a service that Run starts.
@@ -54,8 +67,12 @@ func New(opts Options) *Service {
 	if opts.Idle == 0 {
 		opts.Idle = 10 * time.Second
 	}
+	life, stop := context.WithCancel(context.Background())
 	return &Service{
+		life:       life,
+		stop:       stop,
 		opts:       opts,
+		bus:        opts.Bus.As("ingest"),
 		streams:    event.NewDirectory(),
 		ready:      make(chan struct{}),
 		publishing: map[event.StreamID]*session{},
@@ -69,8 +86,9 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 // epoch closed, and returns.
 func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, s.stop)()
 	group.Go(func() error {
-		if err := s.opts.Bus.FollowStreams(ctx, func() { close(s.ready) }, s.apply); ctx.Err() == nil {
+		if err := s.bus.FollowStreams(ctx, func() { close(s.ready) }, s.apply); ctx.Err() == nil {
 			return fmt.Errorf("follow streams: %w", err)
 		}
 		return nil
@@ -86,7 +104,8 @@ func (s *Service) Run(ctx context.Context) error {
 	server := s.rtmpServer() // one, so that all listeners share its limits
 	for _, l := range s.opts.RTMP {
 		group.Go(func() error {
-			if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
+			// Not ctx, so that whatever ends with the server knows why.
+			if err := server.Serve(s.life, l); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("serve RTMP on %s: %w", l.Addr(), err)
 			}
 			return nil
@@ -109,7 +128,7 @@ func (s *Service) revoke(state event.StreamState) {
 	s.mu.Lock()
 	p := s.publishing[state.ID]
 	s.mu.Unlock()
-	if p == nil || !state.Removed && p.key == state.Key {
+	if p == nil || state.Seq <= p.claimed || !state.Removed && p.key == state.Key {
 		return
 	}
 	reason := "its publish key was changed"
@@ -123,19 +142,31 @@ func (s *Service) revoke(state event.StreamState) {
 // viewers see them end without waiting for a publisher.
 func (s *Service) closeAbandoned(ctx context.Context) error {
 	for _, state := range s.streams.All() {
-		if !state.Live() || !s.opts.Instance.succeeds(state.Instance) {
-			continue
-		}
-		_, err := s.opts.Bus.AppendStreamFact(ctx, state.ID,
-			event.EpochEnded{Epoch: state.LastEpoch, Reason: "the server stopped"}, state.Seq)
-		switch {
-		case errors.Is(err, bus.ErrConflict), ctx.Err() != nil:
-			// A publisher was faster and has the next epoch.
-		case err != nil:
+		if err := s.closeLeft(ctx, state); err != nil && ctx.Err() == nil {
 			s.opts.Log.Warn("an epoch left open could not be closed", obs.KeyName, state.Name, obs.KeyError, err)
-		default:
-			s.opts.Log.Info("closed an epoch that an earlier run left open", obs.KeyName, state.Name, obs.KeyEpoch, state.LastEpoch)
 		}
 	}
 	return nil
+}
+
+// closeLeft closes the stream's epoch as long as an earlier run holds it. Other facts
+// may come meanwhile, and so may a publisher with the next epoch.
+func (s *Service) closeLeft(ctx context.Context, state event.StreamState) error {
+	err := bus.ErrConflict
+	for try := 0; errors.Is(err, bus.ErrConflict) && try < claimTries; try++ {
+		if try > 0 {
+			if state, err = s.bus.StreamState(ctx, state.ID); err != nil {
+				return err
+			}
+		}
+		if !state.Live() || !s.opts.Instance.succeeds(state.Instance) {
+			return nil
+		}
+		_, err = s.bus.AppendStreamFact(ctx, state.ID,
+			event.EpochEnded{Epoch: state.LastEpoch, Reason: errStopped.Error()}, state.Seq)
+		if err == nil {
+			s.opts.Log.Info("closed an epoch that an earlier run left open", obs.KeyName, state.Name, obs.KeyEpoch, state.LastEpoch)
+		}
+	}
+	return err
 }

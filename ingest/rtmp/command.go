@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest/rtmp/amf"
 	"github.com/shoalcast/shoal/ingest/rtmp/chunk"
 )
@@ -163,19 +164,19 @@ func (c *conn) publish(ctx context.Context, streamID uint32, vs []amf.Value) err
 	defer cancel()
 	sink, err := c.server.authorize(actx, r)
 	if err != nil {
-		return refused(CauseRefused, fmt.Sprintf("publish %q to %q", clip(r.Name, 64), clip(r.App, 64)), err)
+		return refused(CauseRefused, fmt.Sprintf("publish %q to %q", shown(r.Name), shown(r.App)), err)
 	}
 	c.begin(streamID, r, sink)
 	if err := c.event(eventStreamBegin, streamID); err != nil {
 		return err
 	}
-	return c.status(streamID, levelStatus, codeStart, "Publishing "+clip(r.Name, 64))
+	return c.status(streamID, levelStatus, codeStart, "Publishing "+shown(r.Name))
 }
 
 func (c *conn) begin(streamID uint32, r Request, sink Sink) {
 	c.pub = &publish{
 		sink: sink, request: r, streamID: streamID,
-		log:     c.log().With("app", clip(r.App, 64), "name", clip(r.Name, 64)),
+		log:     c.log().With("app", shown(r.App), "name", shown(r.Name)),
 		metrics: c.server.metrics,
 		rates:   newRates(c.server.limits, time.Now()),
 		started: time.Now(),
@@ -234,6 +235,16 @@ func (c *conn) send(chunkStream, streamID uint32, values ...amf.Value) error {
 		return err
 	}
 	return c.out.Write(chunkStream, chunk.Message{Type: chunk.TypeCommandAMF0, StreamID: streamID, Payload: b})
+}
+
+// shown is what may be logged or sent of the name or application that a publisher
+// gave: only the beginning that can be one, since many a mistake, such as
+// name&key=KEY, puts the key behind it.
+func shown(s string) string {
+	if name := event.NamePrefix(s); name != s {
+		return name + "…"
+	}
+	return s
 }
 
 // clip shortens text from outside before it is logged or sent on.
