@@ -64,9 +64,12 @@ func (s *Store) Export(w io.Writer, passphrase string) error {
 }
 
 func (s *Store) export() (exported, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	doc := exported{V: recordVersion}
+	unlock, err := s.lockForReading()
+	if err != nil {
+		return doc, err
+	}
+	defer unlock()
 	names, err := s.names()
 	if err != nil {
 		return doc, err
@@ -95,8 +98,11 @@ func (s *Store) Import(r io.Reader, passphrase string) ([]event.StreamName, erro
 	if err != nil {
 		return nil, fmt.Errorf("import keys: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return nil, fmt.Errorf("import keys: %w", err)
+	}
+	defer unlock()
 	var add []exportedStream
 	for _, e := range doc.Streams {
 		theirs, err := e.Record.open()

@@ -21,8 +21,11 @@ import (
 // sign no further ones. The successor is read from the stream's folder: whoever keeps
 // it elsewhere puts it back for this.
 func (s *Store) RotateRoot(name event.StreamName) (manifest.Envelope, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return manifest.Envelope{}, err
+	}
+	defer unlock()
 	env, err := s.rotateRoot(name)
 	if err != nil {
 		return manifest.Envelope{}, fmt.Errorf("rotate root key of %s: %w", name, err)
@@ -123,16 +126,17 @@ func readSerial(dir string) (uint64, error) {
 
 // lastSerial returns the last session serial that was signed for a stream here.
 func (s *Store) lastSerial(name event.StreamName) (uint64, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	return readSerial(s.path(name))
 }
 
 // signSession signs a session record with the stream's root key as it is now, and
 // remembers the serial before anyone can see the record: no serial is signed twice.
 func (s *Store) signSession(name event.StreamName, session manifest.Session) (manifest.Envelope, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return manifest.Envelope{}, err
+	}
+	defer unlock()
 	r, err := s.read(name)
 	if err != nil {
 		return manifest.Envelope{}, err

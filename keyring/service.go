@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/obs"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -39,7 +40,9 @@ type Service struct {
 	wake    chan struct{}
 	ready   chan struct{}
 
-	tended map[event.StreamID]*tended // by the one goroutine that tends
+	// By the one goroutine that tends:
+	tended  map[event.StreamID]*tended
+	damaged string // what was last said of keys that cannot be used
 }
 
 // tended is what is kept of a stream between two looks at it.
@@ -115,6 +118,7 @@ func (s *Service) tend(ctx context.Context) {
 			return
 		case <-s.wake:
 			clear(s.tended)
+			s.damaged = ""
 		case <-tick.C:
 		}
 	}
@@ -126,20 +130,21 @@ func (s *Service) round(ctx context.Context) bool {
 	report := func(err error, what string, args ...any) {
 		ok = false
 		if ctx.Err() == nil {
-			s.opts.Log.Error(what, append(args, "err", err)...)
+			s.opts.Log.Error(what, append(args, obs.KeyError, err)...)
 		}
 	}
-	streams, err := s.opts.Store.List()
+	streams, damaged, err := s.opts.Store.List()
 	if err != nil {
 		report(err, "the keys cannot be read")
 		return false
 	}
+	s.reportDamaged(errors.Join(damaged...))
 	for _, stream := range streams {
 		err := s.look(ctx, stream)
 		if errors.Is(err, bus.ErrConflict) { // to be decided anew when that fact is here
 			ok = false
 		} else if err != nil {
-			report(err, "a stream's keys were not published", "stream", stream.Name)
+			report(err, "a stream's keys were not published", obs.KeyName, stream.Name)
 		}
 	}
 	removed, err := s.opts.Store.removed()
@@ -148,10 +153,22 @@ func (s *Service) round(ctx context.Context) bool {
 	}
 	for _, id := range removed {
 		if err := s.remove(ctx, id); err != nil {
-			report(err, "a stream's removal was not published", "stream_id", id)
+			report(err, "a stream's removal was not published", obs.KeyStream, id)
 		}
 	}
 	return ok
+}
+
+// reportDamaged says, whenever that changes, which streams are left out.
+func (s *Service) reportDamaged(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != s.damaged {
+		s.opts.Log.Error("streams whose keys cannot be used are left out", obs.KeyError, err)
+	}
+	s.damaged = text
 }
 
 // maxSteps bounds what one look at a stream appends.
@@ -243,7 +260,7 @@ func (s *Service) decideSession(ctx context.Context, stream Stream, state event.
 	if err != nil {
 		return nil, err
 	}
-	s.opts.Log.Info("a session key was issued", "stream", stream.Name, "serial", session.Serial,
+	s.opts.Log.Info("a session key was issued", obs.KeyName, stream.Name, "serial", session.Serial,
 		"from", session.From.String(), "not_after", time.UnixMilli(session.NotAfter).UTC())
 	return event.SessionPublished{Envelope: env.JSON()}, nil
 }
@@ -325,7 +342,7 @@ func (s *Service) remove(ctx context.Context, id event.StreamID) error {
 		if _, err := s.opts.Bus.AppendStreamFact(ctx, id, event.StreamRemoved{}, state.Seq); err != nil {
 			return fmt.Errorf("append fact: %w", err)
 		}
-		s.opts.Log.Info("a stream was removed", "stream", state.Name)
+		s.opts.Log.Info("a stream was removed", obs.KeyName, state.Name)
 	}
 	delete(s.tended, id)
 	if err := s.opts.Sessions.removeAll(id); err != nil {

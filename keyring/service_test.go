@@ -1,10 +1,13 @@
 package keyring_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -191,6 +194,24 @@ func TestEveryStreamInTheStoreBecomesPublishable(t *testing.T) {
 	})
 	if h.state(t, other.ID).Removed {
 		t.Error("the other stream went, too")
+	}
+}
+
+func TestAStreamWithDamagedKeysIsNamedAndTheOthersGoOn(t *testing.T) {
+	dir := t.TempDir()
+	store := open(t, filepath.Join(dir, "keys"))
+	good := add(t, store, "good")
+	add(t, store, "bad")
+	must(t, os.WriteFile(filepath.Join(dir, "keys", "bad", "stream.json"), []byte("{"), 0o600))
+	var log bytes.Buffer // read once the service has ended
+	h := start(t, bustest.Start(t), dir, keyring.ServiceOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	h.ready(t)
+	if s := h.state(t, good.ID); len(s.Sessions) == 0 || s.Key != good.PublishKeyDigest() {
+		t.Errorf("nobody can publish to the good one: %+v", s)
+	}
+	h.stop()
+	if got := strings.Count(log.String(), filepath.Join("bad", "stream.json")); got != 1 {
+		t.Errorf("the log names the bad one %d times: %s", got, &log)
 	}
 }
 

@@ -32,7 +32,7 @@ type SessionKeys struct {
 const maxLoaded = 1024
 
 // ErrNoKey means that a session's private key is not in the folder.
-var ErrNoKey = errors.New("the session key is not here: is --data the folder that the keyring writes to?")
+var ErrNoKey = errors.New("the session key is not here: keyring and packager need one folder for them (--sessions)")
 
 var keyIDPattern = regexp.MustCompile(`^[0-9a-f]{16}$`)
 

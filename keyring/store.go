@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/internal/atomicfile"
@@ -25,12 +24,13 @@ import (
 //	<dir>/<name>/next-<i>.key  the root key after rotation i, to be kept elsewhere if wished
 //	<dir>/<name>/serial        the last session serial that was signed
 //	<dir>/.removed-<id>        a removal that the bus has not been told of yet
+//	<dir>/.lock                held during a change
 //
-// Every change is one rename. It is safe for concurrent use.
+// Every change is one rename. It is safe for concurrent use, and by several processes.
+// Reading makes nothing; the folder comes with the first stream.
 type Store struct {
 	dir        string
 	workFactor int // of passphrases, log2; 0 for age's own
-	mu         sync.Mutex
 }
 
 // Options of a stream that are no part of its identity.
@@ -77,13 +77,8 @@ type record struct {
 
 const recordVersion = 1
 
-// Open opens the store in dir, making it if need be.
-func Open(dir string) (*Store, error) {
-	if err := makeDir(dir); err != nil {
-		return nil, fmt.Errorf("open keyring: %w", err)
-	}
-	return &Store{dir: dir}, nil
-}
+// Open returns the store in dir, which need not exist yet.
+func Open(dir string) *Store { return &Store{dir: dir} }
 
 // Add makes the keys of a new stream.
 func (s *Store) Add(name event.StreamName, o Options) (Stream, error) {
@@ -105,8 +100,11 @@ func (s *Store) Add(name event.StreamName, o Options) (Stream, error) {
 	r := record{
 		V: recordVersion, Name: name, Root: root.Seed(), PublishKey: newPublishKey(), Unlisted: o.Unlisted, Genesis: genesis,
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return Stream{}, err
+	}
+	defer unlock()
 	if err := s.create(r, next.Seed(), 0); err != nil {
 		return Stream{}, fmt.Errorf("add stream %s: %w", name, err)
 	}
@@ -130,6 +128,9 @@ func (s *Store) create(r record, next []byte, serial uint64) error {
 		return err
 	}
 	defer os.RemoveAll(tmp)
+	if err := atomicfile.Adopt(tmp); err != nil {
+		return err
+	}
 	if err := writeRecord(tmp, r); err != nil {
 		return err
 	}
@@ -149,8 +150,6 @@ func (s *Store) create(r record, next []byte, serial uint64) error {
 
 // Get returns the stream of the given name, or ErrNotFound.
 func (s *Store) Get(name event.StreamName) (Stream, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	r, err := s.read(name)
 	if err != nil {
 		return Stream{}, err
@@ -158,32 +157,40 @@ func (s *Store) Get(name event.StreamName) (Stream, error) {
 	return r.open()
 }
 
-// List returns all streams by name.
-func (s *Store) List() ([]Stream, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// List returns all streams whose keys can be used, by name. What is wrong with the
+// others is in damaged, an error for each: they keep no other stream from its work.
+func (s *Store) List() (streams []Stream, damaged []error, err error) {
 	names, err := s.names()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	streams := make([]Stream, 0, len(names))
 	for _, name := range names {
-		r, err := s.read(name)
-		if err != nil {
-			return nil, err
+		stream, err := s.whole(name)
+		switch {
+		case err == nil:
+			streams = append(streams, stream)
+		case !errors.Is(err, ErrNotFound): // which one is that was removed just now
+			damaged = append(damaged, err)
 		}
-		stream, err := r.open()
-		if err != nil {
-			return nil, err
-		}
-		streams = append(streams, stream)
 	}
-	return streams, nil
+	return streams, damaged, nil
+}
+
+// whole returns a stream that everything needed to sign for is there of.
+func (s *Store) whole(name event.StreamName) (Stream, error) {
+	stream, err := s.Get(name)
+	if err != nil {
+		return stream, err
+	}
+	if _, err := s.lastSerial(name); err != nil {
+		return stream, fmt.Errorf("keys of stream %s: %w", name, err)
+	}
+	return stream, nil
 }
 
 func (s *Store) names() ([]event.StreamName, error) {
 	files, err := os.ReadDir(s.dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("list streams: %w", err)
 	}
 	var names []event.StreamName
@@ -200,16 +207,19 @@ func (s *Store) SetOptions(name event.StreamName, o Options) error {
 	return s.change(name, func(r *record) { r.Unlisted = o.Unlisted })
 }
 
-// RotatePublishKey replaces a stream's publish key and returns the new one. Whoever
-// publishes now goes on to the end of the epoch.
+// RotatePublishKey replaces a stream's publish key and returns the new one. The ingest
+// disconnects whoever publishes with the old one once it learns of it.
 func (s *Store) RotatePublishKey(name event.StreamName) (string, error) {
 	key := newPublishKey()
 	return key, s.change(name, func(r *record) { r.PublishKey = key })
 }
 
 func (s *Store) change(name event.StreamName, change func(*record)) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	r, err := s.read(name)
 	if err != nil {
 		return err
@@ -221,8 +231,11 @@ func (s *Store) change(name event.StreamName, change func(*record)) error {
 // Remove deletes a stream's keys for good. What they signed stays valid; nothing more
 // can ever be signed for its id.
 func (s *Store) Remove(name event.StreamName) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	unlock, err := s.lockForChange()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	r, err := s.read(name)
 	if err != nil {
 		return err

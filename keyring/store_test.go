@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/shoalcast/shoal/event"
@@ -22,9 +23,7 @@ func must(t testing.TB, err error) {
 
 func open(t *testing.T, dir string) *keyring.Store {
 	t.Helper()
-	s, err := keyring.Open(dir)
-	must(t, err)
-	return s.Quick()
+	return keyring.Open(dir).Quick()
 }
 
 func add(t *testing.T, s *keyring.Store, name event.StreamName) keyring.Stream {
@@ -157,7 +156,7 @@ func TestALostMachinesStreamsComeBackFromAnExport(t *testing.T) {
 	if _, err = taken.Import(bytes.NewReader(file.Bytes()), "correct horse"); !errors.Is(err, keyring.ErrExists) {
 		t.Errorf("over another stream: %v", err)
 	}
-	if all, err := taken.List(); err != nil || len(all) != 1 || all[0].ID != theirs.ID {
+	if all, _, err := taken.List(); err != nil || len(all) != 1 || all[0].ID != theirs.ID {
 		t.Errorf("a refused import left %v, %v", all, err)
 	}
 }
@@ -200,6 +199,68 @@ func TestDamagedKeysAreNamed(t *testing.T) {
 	must(t, os.WriteFile(path, good, 0o600))
 	if found, err := s.Get("live"); err != nil || found.ID != a.ID || a.ID == b.ID {
 		t.Error("repaired, it must be back")
+	}
+}
+
+func TestOneStreamsDamagedKeysHideNoOther(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	for _, name := range []event.StreamName{"a", "b", "c", "d"} {
+		add(t, s, name)
+	}
+	must(t, os.WriteFile(filepath.Join(dir, "b", "stream.json"), []byte("{"), 0o600))
+	must(t, os.Remove(filepath.Join(dir, "c", "serial")))
+	streams, damaged, err := s.List()
+	must(t, err)
+	if len(streams) != 2 || streams[0].Name != "a" || streams[1].Name != "d" {
+		t.Errorf("of four with two damaged, these are left: %+v", streams)
+	}
+	said := errors.Join(damaged...)
+	if len(damaged) != 2 || !strings.Contains(said.Error(), filepath.Join("b", "stream.json")) || !strings.Contains(said.Error(), "stream c") {
+		t.Errorf("said of the damaged ones: %v", said)
+	}
+}
+
+func TestLookingForKeysMakesNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "keys")
+	s := open(t, dir)
+	if all, _, err := s.List(); err != nil || len(all) != 0 {
+		t.Errorf("listed %v, %v", all, err)
+	}
+	if _, err := s.Get("live"); !errors.Is(err, keyring.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+	must(t, s.Export(&bytes.Buffer{}, "pass"))
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the folder is there now: %v", err)
+	}
+}
+
+func TestCommandsAndTheServiceChangeKeysOneAfterTheOther(t *testing.T) {
+	dir := t.TempDir()
+	add(t, open(t, dir), "live")
+	const each, writers = 8, 4
+	failed := make(chan error, each*writers)
+	var all sync.WaitGroup
+	for range writers { // each with a store of its own, as processes have
+		s := open(t, dir)
+		all.Go(func() {
+			for range each {
+				if _, err := s.RotateRoot("live"); err != nil {
+					failed <- err
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(failed)
+	for err := range failed {
+		t.Error(err)
+	}
+	found, err := open(t, dir).Get("live")
+	must(t, err)
+	if len(found.Rotations) != each*writers {
+		t.Errorf("%d rotations are left of %d", len(found.Rotations), each*writers)
 	}
 }
 

@@ -26,10 +26,7 @@ func (n *node) addKeyring(f signFlags) (*keyring.Store, *keyring.SessionKeys, er
 	if f.SessionLength < minSession || f.SessionLength > maxSession {
 		return nil, nil, refused(fmt.Errorf("--session-length %s must be between %s and %s", f.SessionLength, minSession, maxSession))
 	}
-	store, err := keyring.Open(n.dir.Path(keysDir))
-	if err != nil {
-		return nil, nil, refused(err)
-	}
+	store := keyring.Open(n.dir.Path(keysDir))
 	sessions, err := n.sessionKeys()
 	if err != nil {
 		return nil, nil, err
@@ -63,7 +60,7 @@ const publishedPoll = 10 * time.Millisecond
 func (n *node) published(ctx context.Context, store *keyring.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	streams, err := store.List()
+	streams, _, err := store.List() // the service says what is damaged
 	if err != nil {
 		return err
 	}

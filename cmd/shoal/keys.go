@@ -28,11 +28,7 @@ type keysShowCmd struct {
 }
 
 func (c *keysShowCmd) Run(t terminal) error {
-	store, err := keyStore(c.Data)
-	if err != nil {
-		return err
-	}
-	streams, err := store.List()
+	streams, err := listStreams(t, c.Data)
 	if err != nil {
 		return err
 	}

@@ -31,13 +31,30 @@ type storeFlags struct {
 	linkFlags `embed:""`
 }
 
-// keyStore opens the creator's keys of a data directory, running or not.
+// keyStore returns the creator's keys of a data directory, running or not, that this
+// version may work on.
 func keyStore(data string) (*keyring.Store, error) {
-	store, err := keyring.Open(filepath.Join(data, keysDir))
-	if err != nil {
+	if err := datadir.Check(data); err != nil {
 		return nil, refused(err)
 	}
-	return store, nil
+	return keyring.Open(filepath.Join(data, keysDir)), nil
+}
+
+// listStreams returns the streams whose keys can be used, and says on standard error
+// what is wrong with the others.
+func listStreams(t terminal, data string) ([]keyring.Stream, error) {
+	store, err := keyStore(data)
+	if err != nil {
+		return nil, err
+	}
+	streams, damaged, err := store.List()
+	if err != nil {
+		return nil, err
+	}
+	for _, err := range damaged {
+		fmt.Fprintln(t.err, "shoal: left out:", err)
+	}
+	return streams, nil
 }
 
 func (f storeFlags) links() (links, error) {
@@ -126,11 +143,7 @@ func (c *streamListCmd) Run(t terminal) error {
 	if err != nil {
 		return err
 	}
-	store, err := keyStore(c.Data)
-	if err != nil {
-		return err
-	}
-	streams, err := store.List()
+	streams, err := listStreams(t, c.Data)
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (n *node) links(publicURL string) links {
 
 // greet says where to publish, watch and look, for every stream there is.
 func greet(w io.Writer, l links, store *keyring.Store, data string, fresh bool) error {
-	streams, err := store.List()
+	streams, _, err := store.List()
 	if err != nil {
 		return err
 	}
@@ -91,8 +91,8 @@ func greet(w io.Writer, l links, store *keyring.Store, data string, fresh bool) 
 
 // firstStart makes the first stream where there is none.
 func firstStart(store *keyring.Store) (made bool, err error) {
-	streams, err := store.List()
-	if err != nil || len(streams) > 0 {
+	streams, damaged, err := store.List()
+	if err != nil || len(streams)+len(damaged) > 0 {
 		return false, err
 	}
 	if _, err := store.Add(firstStream, keyring.Options{}); err != nil {
