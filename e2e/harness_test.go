@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -207,10 +208,16 @@ type process struct {
 
 func background(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(name, args...), log: &logBuffer{}, done: make(chan struct{})}
+	return run(t, exec.Command(name, args...))
+}
+
+// run starts a command that runs until the test ends at the latest.
+func run(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
+	p := &process{cmd: cmd, log: &logBuffer{}, done: make(chan struct{})}
 	p.cmd.Stderr = p.log
 	if err := p.cmd.Start(); err != nil {
-		t.Fatalf("start %s (make setup installs it): %v", name, err)
+		t.Fatalf("start %s (make setup installs it): %v", cmd.Path, err)
 	}
 	go func() {
 		_ = p.cmd.Wait()
@@ -281,6 +288,17 @@ func encoder(t *testing.T, s stream) (stop func()) {
 	}
 	t.Cleanup(stop)
 	return stop
+}
+
+// freePort returns a loopback address that nobody listens on now.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // waitFor polls until ok or fails the test.

@@ -64,6 +64,26 @@ func (d document) last(t *testing.T) event.Position {
 // lastEpoch returns the epoch of the newest entry, 0 without one.
 func (d document) lastEpoch(t *testing.T) event.Epoch { return d.last(t).Epoch }
 
+// trust returns a verifier that knows what the document says of the creator.
+func (d document) trust(t *testing.T) *manifest.Trust {
+	t.Helper()
+	trust, err := manifest.NewTrust(d.Genesis)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, env := range d.Rotations {
+		if err := trust.AddRotation(env); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, env := range d.Sessions {
+		if err := trust.AddSession(env); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return trust
+}
+
 // pieces are signed positions of one stream and what was signed there.
 type pieces map[event.Position]event.Root
 
@@ -127,20 +147,14 @@ func verifyOn(t *testing.T, server *bus.Server, id event.StreamID) pieces {
 		}
 		return env
 	}
-	trust, err := manifest.NewTrust(envelope(state.Genesis))
-	if err != nil {
-		t.Fatal(err)
-	}
+	d := document{Genesis: envelope(state.Genesis)}
 	for _, raw := range state.Rotations {
-		if err := trust.AddRotation(envelope(raw)); err != nil {
-			t.Fatal(err)
-		}
+		d.Rotations = append(d.Rotations, envelope(raw))
 	}
 	for _, raw := range state.Sessions {
-		if err := trust.AddSession(envelope(raw)); err != nil {
-			t.Fatal(err)
-		}
+		d.Sessions = append(d.Sessions, envelope(raw))
 	}
+	trust := d.trust(t)
 	payloads, _, err := b.LastEntries(t.Context(), id, event.Source, 1<<20)
 	if err != nil {
 		t.Fatal(err)

@@ -41,52 +41,6 @@ func TestSessionKeysRotateInMidEpochUnseenByViewers(t *testing.T) {
 	verifyChain(t, i.data, event.StreamID(s.ID))
 }
 
-func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
-	// The bus and the keyring in one process, the rest in their own.
-	dir := t.TempDir()
-	base := &instance{t: t, data: filepath.Join(dir, "data"), args: []string{"--nats-listen", "127.0.0.1:0"}}
-	base.start()
-	t.Cleanup(base.kill)
-	creds := filepath.Join(base.data, "nats", "auth", "services.creds")
-	alone := func(name string, args ...string) *process {
-		all := append([]string{name, "--data", filepath.Join(dir, name), "--nats", base.at.NATS, "--nats-creds", creds}, args...)
-		return background(t, binary, all...)
-	}
-	port := freePort(t)
-	seeder := alone("seeder", "--http", port)
-	s := base.addStream("concert")
-	publish(t, s)
-	base.live("concert")
-	far := strings.Replace(s.Watch, strings.TrimPrefix(base.at.HTTP, "http://"), port, 1)
-	waitFor(t, 15*time.Second, "the other origin to serve", func() bool {
-		res, err := http.Get("http://" + port + "/live/concert/v0/index.m3u8")
-		if err != nil {
-			return false
-		}
-		defer res.Body.Close()
-		return res.StatusCode == http.StatusOK
-	})
-	if sum, _ := watch(t, far, "--seconds", "2"); sum.PiecesRejected != 0 || sum.PiecesVerified == 0 {
-		t.Errorf("through the other origin: %+v", sum)
-	}
-	seeder.kill()
-	alone("seeder", "--http", port)
-	if sum, _ := watch(t, far, "--seconds", "2"); sum.PiecesVerified == 0 {
-		t.Errorf("after its restart: %+v", sum)
-	}
-}
-
-// freePort returns a loopback address that nobody listens on now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // certify writes a self-signed certificate for 127.0.0.1 with the given serial number.
 func certify(t *testing.T, cert, key string, serial int64) {
 	t.Helper()
@@ -175,6 +129,29 @@ func TestSIGHUPReadsTheLogLevelAndStreamsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	waitFor(t, 10*time.Second, "the reload", func() bool { return contains(i.log, "reloaded") })
+
+	// A stream whose files were put back, rather than one made by a command.
+	backup := filepath.Join(t.TempDir(), "data")
+	i.shoal("stream", "add", "restored", "--data", backup)
+	files, err := filepath.Glob(filepath.Join(backup, "keys", "*restored*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("the backup's files are %v (%v)", files, err)
+	}
+	for _, file := range files {
+		if err := os.Rename(file, filepath.Join(i.data, "keys", filepath.Base(file))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if status, _, _ := i.get("/live/restored/manifest.json"); status != http.StatusNotFound {
+		t.Errorf("before the reload the stream answers %d", status)
+	}
+	if err := i.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 10*time.Second, "the stream to be known", func() bool {
+		status, _, _ := i.get("/live/restored/manifest.json")
+		return status == http.StatusOK
+	})
 }
 
 func TestUnlistedStreamsPlayButAreNotListed(t *testing.T) {
