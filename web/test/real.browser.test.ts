@@ -1,9 +1,9 @@
 // The player page on the real binary, fed by real encoders.
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { launch, open, playing, stats, until } from "./support/browser.ts";
 import { eventually, outsideAddress, type Picture, type Sent, Shoal, type Stream } from "./support/shoal.ts";
-import { plays, watched } from "./support/watching.ts";
+import { plays, viewing, watched } from "./support/watching.ts";
 
 let browser: Browser;
 let shoal: Shoal;
@@ -15,23 +15,10 @@ afterAll(async () => {
   await Promise.all([browser?.close(), shoal?.stop()]);
 });
 
-/** Runs in a browser profile of its own, in which nothing is pinned, and fails on what the page's console complains of. */
-async function viewing<T>(url: string, watch: (page: Page) => Promise<T>): Promise<T> {
-  const context = await browser.newContext();
-  try {
-    const { page, errors } = await open(context, url);
-    const found = await watch(page);
-    expect(errors).toEqual([]);
-    return found;
-  } finally {
-    await context.close();
-  }
-}
-
 test("what ffmpeg pushes with settings of its own plays verified, whole and without a stall", async () => {
   const s = await shoal.add("concert");
   const encoder = shoal.ffmpeg(s, { size: "1280x720", gop: 60, bframes: 2 });
-  await viewing(s.watch_url, async (page) => {
+  await viewing(browser, s.watch_url, async (page) => {
     await plays(page, s, 2);
     const before = await stats(page);
     const saw = await watched(page, 8);
@@ -65,28 +52,29 @@ describe.concurrent("every shape of stream plays:", () => {
     test(shape.what, async () => {
       const s = await shoal.add(shape.name);
       const encoder = shape.push(s);
-      await viewing(s.watch_url, async (page) => {
+      await viewing(browser, s.watch_url, async (page) => {
         await playing(page);
         const found = await plays(page, s, 1);
         expect(found.codecs).toMatch(shape.codecs);
         expect(found).toMatchObject({ width: shape.size?.[0] ?? 0, height: shape.size?.[1] ?? 0 });
         const saw = await watched(page, 4);
-        if (shape.fps) expect(saw.frames / saw.seconds).toBeGreaterThan(shape.fps * 0.9);
-        if (shape.fps) expect(saw.frames / saw.seconds).toBeLessThan(shape.fps * 1.25);
+        // RTMP counts whole milliseconds, so frames are not quite evenly spaced.
+        if (shape.fps) expect(Math.abs(1 / saw.frameSeconds / shape.fps - 1)).toBeLessThan(0.05);
       });
       await encoder.stop();
     });
   }
 
-  test("a viewer who comes in the middle of 10 s between keyframes sees a picture", async () => {
+  test("a viewer who comes in the middle of 10 s between keyframes sees a picture by the next one", async () => {
     const s = await shoal.add("late");
     const encoder = shoal.ffmpeg(s, { gop: 300 });
-    await eventually("two segments after the only keyframe", async () => {
+    await eventually("a segment after the only keyframe", async () => {
       const got = await fetch(`${shoal.http}/live/late/v0/index.m3u8`);
-      return got.ok && (await got.text()).split("#EXTINF").length > 2;
+      return got.ok && (await got.text()).split("#EXTINF").length > 1;
     });
-    await viewing(s.watch_url, async (page) => {
-      await plays(page, s, 3);
+    await viewing(browser, s.watch_url, async (page) => {
+      await plays(page, s, 2);
+      expect((await stats(page)).firstFrameMs).toBeLessThan(10_000);
       expect(await page.evaluate(() => document.querySelector("video")!.getVideoPlaybackQuality().totalVideoFrames)).toBeGreaterThan(30);
     });
     await encoder.stop();
@@ -102,7 +90,7 @@ describe.concurrent("HEVC, which this browser cannot decode,", () => {
   });
 
   test("is said so in a card, with a way out", async () => {
-    await viewing(s.watch_url, async (page) => {
+    await viewing(browser, s.watch_url, async (page) => {
       await until(page, "unplayable", (s) => s.state === "unplayable", 30_000);
       expect(await page.isVisible("#overlay")).toBe(true);
       expect(await page.textContent("#notice-title")).toBe(title);
@@ -112,7 +100,7 @@ describe.concurrent("HEVC, which this browser cannot decode,", () => {
   });
 
   test("keeps its card: one that comes and goes cannot be read", async () => {
-    await viewing(s.watch_url, async (page) => {
+    await viewing(browser, s.watch_url, async (page) => {
       await until(page, "unplayable", (s) => s.state === "unplayable", 30_000);
       const seen = await page.evaluate(
         () =>
@@ -177,7 +165,7 @@ describe("parameters that change", () => {
   test("a publisher who comes back with another resolution is the next epoch, and the page goes on", async () => {
     const s = await shoal.add("again");
     const first = shoal.ffmpeg(s, { size: "320x180" });
-    await viewing(s.watch_url, async (page) => {
+    await viewing(browser, s.watch_url, async (page) => {
       const before = await plays(page, s, 1);
       expect(before).toMatchObject({ width: 320, height: 180 });
       await first.stop();
@@ -191,7 +179,7 @@ describe("parameters that change", () => {
   test("a resolution that changes in mid-stream gets an init segment of its own, and the page goes on", async () => {
     const s = await shoal.add("rotate");
     const sender = shoal.send(s, { video: "avc1", audio: "mp4a", bframes: 2, then: "640x360", round: "2s" });
-    await viewing(s.watch_url, async (page) => {
+    await viewing(browser, s.watch_url, async (page) => {
       const before = await plays(page, s, 1);
       expect(before).toMatchObject({ width: 320, height: 180 });
       await sender.order("change", "changed");

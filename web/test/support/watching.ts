@@ -1,15 +1,34 @@
 // What a viewer sees, measured in the page and apart from what the player says of itself.
-import type { Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { expect } from "vitest";
 import type { Stats } from "../../player/player.ts";
-import { playing, stats, until } from "./browser.ts";
+import { open, playing, stats, until } from "./browser.ts";
 import type { Stream } from "./shoal.ts";
+
+/**
+ * Opens a page in a browser profile of its own, in which nothing is pinned. Fails on
+ * what its console complains of, and when it was loaded anew meanwhile.
+ */
+export async function viewing(browser: Browser, url: string, watch: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext();
+  try {
+    let loads = 0;
+    context.on("page", (page) => page.on("load", () => loads++));
+    const { page, errors } = await open(context, url);
+    await watch(page);
+    expect(errors).toEqual([]);
+    expect(loads).toBe(1);
+  } finally {
+    await context.close();
+  }
+}
 
 export interface Watched {
   seconds: number; // of the stream that went by
   tookMs: number;
   longestHoldMs: number; // that the playhead stood still
   frames: number; // decoded meanwhile
+  frameSeconds: number; // the shortest time from one frame to the next that was shown
 }
 
 /** Watches until so many seconds of the stream went by; jumps of the playhead are not counted. */
@@ -21,7 +40,15 @@ export async function watched(page: Page, seconds: number, ms = seconds * 1_000 
         const decoded = () => video.getVideoPlaybackQuality().totalVideoFrames;
         const began = performance.now();
         const first = decoded();
-        const w: Watched = { seconds: 0, tookMs: 0, longestHoldMs: 0, frames: 0 };
+        const w: Watched = { seconds: 0, tookMs: 0, longestHoldMs: 0, frames: 0, frameSeconds: 9 };
+        let shown = -1;
+        const look: VideoFrameRequestCallback = (_, frame) => {
+          const step = frame.mediaTime - shown;
+          if (shown >= 0 && step > 0) w.frameSeconds = Math.min(w.frameSeconds, step);
+          shown = frame.mediaTime;
+          video.requestVideoFrameCallback(look);
+        };
+        video.requestVideoFrameCallback(look);
         let at = video.currentTime;
         let moved = began;
         const timer = setInterval(() => {
