@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/shoalcast/shoal/bus"
@@ -30,8 +31,16 @@ type creator struct {
 	init  event.TracksAnnounced
 	epoch event.Epoch
 
-	mu   sync.Mutex
-	keys map[string]ed25519.PrivateKey
+	mu       sync.Mutex
+	keys     map[string]ed25519.PrivateKey
+	withheld bool // the keys are not to be had
+}
+
+// withhold makes the keys unavailable, or available again.
+func (c *creator) withhold(yes bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.withheld = yes
 }
 
 func newCreator(t *testing.T, b *bus.Bus) *creator {
@@ -52,7 +61,7 @@ func newCreator(t *testing.T, b *bus.Bus) *creator {
 func (c *creator) Key(_ event.StreamID, keyID string) (ed25519.PrivateKey, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if k, ok := c.keys[keyID]; ok {
+	if k, ok := c.keys[keyID]; ok && !c.withheld {
 		return k, nil
 	}
 	return nil, errors.New("no such key")
@@ -160,6 +169,20 @@ func start(t *testing.T, c *creator, metrics *packager.Metrics) (stop func()) {
 	return stop
 }
 
+// restarts returns how often workers that report to reg started again.
+func restarts(t *testing.T, reg *prometheus.Registry) float64 {
+	t.Helper()
+	families, err := reg.Gather()
+	check(t, err)
+	for _, f := range families {
+		if f.GetName() == "shoal_packager_restarts_total" {
+			return f.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatal("restarts are not counted")
+	return 0
+}
+
 func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -205,6 +228,74 @@ func TestLostPiecesAreSignedAsGaps(t *testing.T) {
 		if want := n == 3 || n == 4; e.Gap != want {
 			t.Errorf("entry %d: gap is %v", n, e.Gap)
 		}
+	}
+}
+
+// Whatever is missing for longer than a follow has patience with one message (5 s), the
+// pieces are signed once it is there.
+func TestAFaultThatPassesCostsNoPiece(t *testing.T) {
+	for name, fault := range map[string]func(*creator) (mend func()){
+		"the session key cannot be read": func(c *creator) func() {
+			c.session(1, event.Position{})
+			c.withhold(true)
+			return func() { c.withhold(false) }
+		},
+		"no session is in force": func(c *creator) func() {
+			return func() { c.session(1, event.Position{}) }
+		},
+		"the session in force is over": func(c *creator) func() {
+			c.sessionFor(1, event.Position{}, -time.Minute)
+			return func() { c.session(2, event.Position{Epoch: 1000, N: 0}) }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := newCreator(t, bustest.Start(t))
+			mend := fault(c)
+			reg := prometheus.NewRegistry()
+			start(t, c, packager.NewMetrics(reg))
+			c.begin(1000, "init")
+			began := time.Now()
+			for n := range uint64(7) {
+				c.publish(n)
+			}
+			deadline := time.After(30 * time.Second)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for restarts(t, reg) < 3 || time.Since(began) < 6*time.Second {
+				select {
+				case <-tick.C:
+				case <-deadline:
+					t.Fatalf("the worker tried again %v times", restarts(t, reg))
+				}
+			}
+			mend()
+			for n := uint64(7); n < 12; n++ {
+				c.publish(n)
+			}
+			entries := c.entries(12)
+			wantContiguous(t, entries)
+			for n, e := range entries {
+				if e.Gap {
+					t.Errorf("piece %d is signed as a gap", n)
+				}
+			}
+		})
+	}
+}
+
+func TestAPieceThatCannotBeContinuedToIsPassedOver(t *testing.T) {
+	c := newCreator(t, bustest.Start(t))
+	c.session(1, event.Position{})
+	start(t, c, nil)
+	c.begin(1000, "init")
+	c.publish(0)
+	c.publish(manifest.MaxGap + 2) // a fault of the ingest
+	c.begin(2000, "init")
+	c.publish(0)
+	entries := c.entries(2)
+	if e := entries[1]; e.Epoch != 2000 || e.Gap {
+		t.Errorf("entry 1 is %+v", e)
 	}
 }
 

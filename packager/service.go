@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/internal/obs"
@@ -53,6 +55,7 @@ func New(opts Options) *Service {
 	if opts.Retention == 0 {
 		opts.Retention = 24 * time.Hour
 	}
+	opts.Bus = opts.Bus.As("packager")
 	return &Service{
 		opts:    opts,
 		streams: event.NewDirectory(),
@@ -117,13 +120,20 @@ func (s *Service) tend(ctx context.Context, state event.StreamState) {
 	}
 }
 
-// restartPause is how long a worker that failed waits before it folds anew.
-const restartPause = time.Second
+// A worker that failed pauses before it folds anew, longer each time until something
+// is signed. The pieces wait on the bus for six windows.
+const (
+	firstPause = 250 * time.Millisecond
+	maxPause   = 5 * time.Second
+)
 
 // work runs one rendition's worker, again after every failure, until it has been idle
 // for long or ctx ends.
 func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
+	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstPause),
+		backoff.WithMaxInterval(maxPause), backoff.WithMaxElapsedTime(0))
 	for {
+		before := w.last
 		err := w.run(ctx)
 		if ctx.Err() != nil {
 			return
@@ -134,10 +144,14 @@ func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
 			}
 			continue
 		}
-		w.log.Error("signing stopped, it starts again in a moment", obs.KeyError, err)
+		if w.last != before {
+			pause.Reset()
+		}
+		wait := pause.NextBackOff()
+		w.log.Error("signing stopped, and goes on from the same piece", "in", wait.Round(time.Millisecond), obs.KeyError, err)
 		s.opts.Metrics.Restarts.Inc()
 		select {
-		case <-time.After(restartPause):
+		case <-time.After(wait):
 		case <-ctx.Done():
 			return
 		}

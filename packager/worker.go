@@ -103,7 +103,14 @@ func (w *worker) run(ctx context.Context) error {
 	defer idle.Stop()
 	err = w.opts.Bus.FollowPieceHeaders(ctx, w.id, w.rendition, since, func(ctx context.Context, p *event.Piece) error {
 		idle.Reset(idleAfter)
-		return w.sign(ctx, p)
+		err := w.sign(ctx, p)
+		switch {
+		case err == nil, errors.Is(err, bus.ErrGiveUp):
+			return err
+		}
+		// Whatever fails here and now, the piece is good: to pass over it would sign a
+		// gap in its place. It waits on the bus instead.
+		return fmt.Errorf("%w: %w", bus.ErrStop, err)
 	})
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -187,7 +194,8 @@ func take(b []byte, add func(manifest.Envelope) error) error {
 	return add(env)
 }
 
-// sign records the entries up to and including the piece's own.
+// sign records the entries up to and including the piece's own. Its error is
+// bus.ErrGiveUp when the piece itself is at fault.
 func (w *worker) sign(ctx context.Context, p *event.Piece) error {
 	if err := w.reaches(ctx, p.Epoch); err != nil {
 		return err
@@ -204,7 +212,7 @@ func (w *worker) sign(ctx context.Context, p *event.Piece) error {
 		case errors.Is(err, manifest.ErrSigned):
 			return nil
 		case err != nil:
-			return fmt.Errorf("continue the chain: %w", err)
+			return fmt.Errorf("continue the chain: %w: %w", bus.ErrGiveUp, err)
 		}
 		err = w.append(ctx, e, trace)
 		switch {
@@ -257,7 +265,7 @@ func (w *worker) append(ctx context.Context, e manifest.Entry, trace string) err
 	e = e.Seal(now, digest)
 	env, err := manifest.SignEntry(key, e)
 	if err != nil {
-		return fmt.Errorf("sign entry %s: %w", e.Position(), err)
+		return fmt.Errorf("sign entry %s: %w: %w", e.Position(), bus.ErrGiveUp, err)
 	}
 	// The message is named by what was signed, not by its address: another packager's
 	// entry at the same address must be a conflict, never taken for a repetition.
