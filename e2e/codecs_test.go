@@ -37,6 +37,7 @@ func publishLoop(t *testing.T, url string, e rtmptest.Encoding, o rtmptest.Publi
 }
 
 func TestEnhancedRTMPCodecsAreCarriedAndDecodeInFFmpeg(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	for _, c := range []struct {
 		name         string
@@ -73,6 +74,7 @@ func TestEnhancedRTMPCodecsAreCarriedAndDecodeInFFmpeg(t *testing.T) {
 }
 
 func TestAPublisherWhoseClockJumpsIsJoinedAndNamedInTheLog(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	other := i.addStream("steady")
 	publish(t, other)
@@ -118,6 +120,7 @@ func TestAPublisherWhoseClockJumpsIsJoinedAndNamedInTheLog(t *testing.T) {
 }
 
 func TestSignedFilesOfTwoEpochsStayPlayable(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	first := publish(t, s)

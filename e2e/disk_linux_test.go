@@ -55,6 +55,7 @@ func smallDisk(t *testing.T, size string) string {
 }
 
 func TestAFullDiskRefusesPublishersAndKeepsWhatIsSigned(t *testing.T) {
+	t.Parallel()
 	disk := smallDisk(t, "48m")
 	i := &instance{t: t, data: filepath.Join(disk, "data")}
 	i.start()

@@ -25,6 +25,7 @@ import (
 )
 
 func TestSessionKeysRotateInMidEpochUnseenByViewers(t *testing.T) {
+	t.Parallel()
 	i := up(t, "--session-length", "10s")
 	s := i.addStream("concert")
 	publish(t, s)
@@ -69,6 +70,7 @@ func certify(t *testing.T, cert, key string, serial int64) {
 }
 
 func TestWithACertificateBothSidesSpeakTLSAndItIsReloaded(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certify(t, cert, key, 1)
@@ -111,6 +113,7 @@ func TestWithACertificateBothSidesSpeakTLSAndItIsReloaded(t *testing.T) {
 }
 
 func TestSIGHUPReadsTheLogLevelAndStreamsAgain(t *testing.T) {
+	t.Parallel()
 	config := filepath.Join(t.TempDir(), "shoal.yaml")
 	write := func(level string) {
 		if err := os.WriteFile(config, []byte("log-level: "+level+"\n"), 0o600); err != nil {
@@ -155,6 +158,7 @@ func TestSIGHUPReadsTheLogLevelAndStreamsAgain(t *testing.T) {
 }
 
 func TestUnlistedStreamsPlayButAreNotListed(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	i.shoal("stream", "add", "hidden", "--data", i.data, "--unlisted")
 	i.addStream("shown")
@@ -168,6 +172,7 @@ func TestUnlistedStreamsPlayButAreNotListed(t *testing.T) {
 }
 
 func TestKeysOutliveTheMachine(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	here, there := filepath.Join(dir, "here"), filepath.Join(dir, "there")
 	pass := filepath.Join(dir, "pass")
@@ -201,6 +206,7 @@ func TestKeysOutliveTheMachine(t *testing.T) {
 }
 
 func TestAChangedKeyDisconnectsWhoeverPublishesWithTheOldOne(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	p := publish(t, s)

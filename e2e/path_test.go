@@ -72,6 +72,7 @@ func probe(t *testing.T, file string) string {
 }
 
 func TestAStreamWithOtherSettingsPlaysInFFmpegAndIsVerifiedByWatch(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	publish(t, s, "-vf", "scale=1280:720", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "60", "-pix_fmt", "yuv420p",
@@ -97,6 +98,7 @@ func TestAStreamWithOtherSettingsPlaysInFFmpegAndIsVerifiedByWatch(t *testing.T)
 }
 
 func TestALinkThatNamesAnotherKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	publish(t, s)
@@ -110,6 +112,7 @@ func TestALinkThatNamesAnotherKeyIsRefused(t *testing.T) {
 }
 
 func TestOnlyOnePublisherHoldsAStreamAndTheNextOneBeginsAnEpoch(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	first := publish(t, s)
@@ -143,6 +146,7 @@ func TestOnlyOnePublisherHoldsAStreamAndTheNextOneBeginsAnEpoch(t *testing.T) {
 }
 
 func TestStoppingIsCleanAndQuickWhilePeoplePublishAndWatch(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	s := i.addStream("concert")
 	publish(t, s)
@@ -162,6 +166,7 @@ func TestStoppingIsCleanAndQuickWhilePeoplePublishAndWatch(t *testing.T) {
 }
 
 func TestOperatorsSeeThatItIsUp(t *testing.T) {
+	t.Parallel()
 	i := up(t)
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/api/v1/time", "/api/v1/streams"} {
 		if status, _, _ := i.get(path); status != http.StatusOK {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
+	t.Parallel()
 	busy, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
 		{"a certificate that is none", fresh("--tls-cert", file, "--tls-key", file), file},
 		{"a bad public URL", fresh("--public-url", "example.org"), "--public-url"},
 		{"a service alone without a bus", []string{"ingest", "--data", filepath.Join(dir, "i")}, "--nats"},
-		{"a bad stream name", []string{"stream", "add", "No Spaces", "--data", filepath.Join(dir, "s")}, "No Spaces"},
+		{"a bad stream name", []string{"stream", "add", "No Spaces", "--data", filepath.Join(dir, "s")}, "not a stream name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, stderr, code := runShoal(t, c.args...)

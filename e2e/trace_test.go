@@ -70,6 +70,7 @@ search:
 }
 
 func TestOneTraceFollowsAPieceFromIngestToOrigin(t *testing.T) {
+	t.Parallel()
 	got := &spans{traces: map[string]map[string]bool{}}
 	server := httptest.NewServer(got)
 	defer server.Close()
