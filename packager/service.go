@@ -121,7 +121,8 @@ func (s *Service) tend(ctx context.Context, state event.StreamState) {
 }
 
 // A worker that failed pauses before it folds anew, longer each time until something
-// is signed. The pieces wait on the bus for six windows.
+// is signed, unless something new is known of the stream. The pieces wait on the bus for
+// six windows.
 const (
 	firstPause = 250 * time.Millisecond
 	maxPause   = 5 * time.Second
@@ -133,7 +134,7 @@ func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
 	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(firstPause),
 		backoff.WithMaxInterval(maxPause), backoff.WithMaxElapsedTime(0))
 	for {
-		before := w.last
+		before, news := w.last, w.news()
 		err := w.run(ctx)
 		if ctx.Err() != nil {
 			return
@@ -152,6 +153,7 @@ func (s *Service) work(ctx context.Context, key event.Address, w *worker) {
 		s.opts.Metrics.Restarts.Inc()
 		select {
 		case <-time.After(wait):
+		case <-news:
 		case <-ctx.Done():
 			return
 		}

@@ -84,6 +84,13 @@ func (w *worker) reaches(ctx context.Context, epoch event.Epoch) error {
 	}
 }
 
+// news is closed once more is known of the stream.
+func (w *worker) news() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
 func (w *worker) current() event.StreamState {
 	w.mu.Lock()
 	defer w.mu.Unlock()
