@@ -81,6 +81,27 @@ describe.concurrent("every shape of stream plays:", () => {
   });
 });
 
+test("a page that waits for a stream with 10 s between keyframes shows moving pictures before the second, and asks for no piece again and again", async () => {
+  const s = await shoal.add("patience");
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const asked = new Map<string, number>();
+  page.on("request", (r) => {
+    const { pathname } = new URL(r.url());
+    if (pathname.endsWith(".m4s")) asked.set(pathname, (asked.get(pathname) ?? 0) + 1);
+  });
+  await page.goto(s.watch_url);
+  await until(page, "offline", (s) => s.state === "offline");
+  const encoder = shoal.ffmpeg(s, { gop: 300 });
+  await playing(page);
+  const saw = await watched(page, 2);
+  expect(Math.max(...asked.values())).toBeLessThanOrEqual(3);
+  expect(saw.longestHoldMs).toBeLessThan(1_000);
+  expect(saw.frames).toBeGreaterThan(20);
+  await encoder.stop();
+  await context.close();
+});
+
 describe.concurrent("HEVC, which this browser cannot decode,", () => {
   const title = "This browser cannot play the stream";
   let s: Stream;
