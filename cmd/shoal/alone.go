@@ -9,40 +9,59 @@ import (
 // The services alone: each beside others on machines of their own, on one bus.
 
 type ingestCmd struct {
-	dataFlags   `embed:""`
-	busFlags    `embed:""`
-	ingestFlags `embed:""`
-	tlsFlags    `embed:""`
-	traceFlags  `embed:""`
-	HTTP        string `name:"http" placeholder:"ADDR" help:"Address for /healthz, /readyz and /metrics; none by default."`
+	dataFlags     `embed:""`
+	busFlags      `embed:""`
+	ingestFlags   `embed:""`
+	tlsFlags      `embed:""`
+	traceFlags    `embed:""`
+	operatorFlags `embed:""`
+}
+
+// operatorFlags are for services whose HTTP side only operators ask.
+type operatorFlags struct {
+	HTTP string `name:"http" placeholder:"ADDR" help:"Address for /healthz, /readyz and /metrics; none by default."`
 }
 
 func (c *ingestCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	return alone(ctx, common, t, c.dataFlags, c.busFlags, c.tlsFlags, c.traceFlags, httpFlags{HTTP: c.HTTP},
-		func(n *node) error { return n.addIngest(c.ingestFlags) })
+	if err := checkAll(c.ingestFlags); err != nil {
+		return err
+	}
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, c.tlsFlags, c.traceFlags},
+		func(_ context.Context, n *node) error { return n.addIngest(c.ingestFlags) })
 }
 
 type packagerCmd struct {
-	dataFlags  `embed:""`
-	busFlags   `embed:""`
-	signFlags  `embed:""`
-	traceFlags `embed:""`
-	HTTP       string        `name:"http" placeholder:"ADDR" help:"Address for /healthz, /readyz and /metrics; none by default."`
-	Window     time.Duration `default:"30s" help:"How much of a live stream stays playable; the bus keeps six times as much."`
-	Piece      time.Duration `default:"200ms" help:"How long the ingest's pieces play."`
+	dataFlags      `embed:""`
+	busFlags       `embed:""`
+	retentionFlags `embed:""`
+	sessionFlags   `embed:""`
+	traceFlags     `embed:""`
+	operatorFlags  `embed:""`
+	Window         time.Duration `default:"30s" help:"How much of a live stream stays playable; the bus keeps six times as much."`
+	Piece          time.Duration `default:"200ms" help:"How long the ingest's pieces play."`
+}
+
+func (c *packagerCmd) check() error {
+	return first(
+		between("--window", c.Window, minWindow, maxWindow),
+		between("--piece", c.Piece, minPiece, maxPiece),
+	)
 }
 
 func (c *packagerCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	return alone(ctx, common, t, c.dataFlags, c.busFlags, tlsFlags{}, c.traceFlags, httpFlags{HTTP: c.HTTP},
-		func(n *node) error {
+	if err := checkAll(c, c.retentionFlags, keeps{c.Retention, c.Window}); err != nil {
+		return err
+	}
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, tlsFlags{}, c.traceFlags},
+		func(ctx context.Context, n *node) error {
 			if err := n.provision(ctx, originFlags{Window: c.Window}, c.Piece); err != nil {
 				return err
 			}
-			sessions, err := n.sessionKeys()
+			sessions, err := n.sessionKeys(c.sessionFlags)
 			if err != nil {
 				return err
 			}
-			n.addPackager(c.signFlags, sessions)
+			n.addPackager(c.retentionFlags, sessions)
 			return nil
 		})
 }
@@ -57,42 +76,38 @@ type seederCmd struct {
 }
 
 func (c *seederCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if c.HTTP == "" {
-		return refused(errors.New("--http must name an address: viewers come in there"))
+	if err := checkAll(c.originFlags, viewersIn(c.HTTP)); err != nil {
+		return err
 	}
-	return alone(ctx, common, t, c.dataFlags, c.busFlags, c.tlsFlags, c.traceFlags, c.httpFlags,
-		func(n *node) error { return n.addSeeder(c.originFlags, c.httpFlags) })
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, c.traceFlags},
+		func(_ context.Context, n *node) error { return n.addSeeder(c.originFlags, c.httpFlags) })
 }
 
 type keyringCmd struct {
-	dataFlags `embed:""`
-	busFlags  `embed:""`
-	signFlags `embed:""`
+	dataFlags     `embed:""`
+	busFlags      `embed:""`
+	keyFlags      `embed:""`
+	sessionFlags  `embed:""`
+	operatorFlags `embed:""`
 }
 
 func (c *keyringCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	return alone(ctx, common, t, c.dataFlags, c.busFlags, tlsFlags{}, traceFlags{}, httpFlags{},
-		func(n *node) error {
-			_, _, err := n.addKeyring(c.signFlags)
+	if err := checkAll(c.keyFlags); err != nil {
+		return err
+	}
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, tlsFlags{}, traceFlags{}},
+		func(_ context.Context, n *node) error {
+			_, _, err := n.addKeyring(c.keyFlags, c.sessionFlags)
 			return err
 		})
 }
 
 // alone runs one service on an outside bus.
-func alone(ctx context.Context, common *Common, t terminal, d dataFlags, b busFlags, tl tlsFlags, tr traceFlags, h httpFlags, add func(*node) error) error {
-	if b.NATS == "" {
+func alone(ctx context.Context, common *Common, t terminal, f nodeFlags, add func(context.Context, *node) error) error {
+	if f.bus.NATS == "" {
 		return refused(errors.New("a service alone needs the bus of the others: name it with --nats and --nats-creds"))
 	}
-	n, err := openNode(ctx, common, t.err, d, b, tl, tr)
-	if err != nil {
-		return err
-	}
-	defer n.close()
-	if err := n.listenHTTP(h); err != nil {
-		return err
-	}
-	if err := add(n); err != nil {
-		return err
-	}
-	return n.run(ctx, func() error { return nil })
+	return serve(ctx, common, t, f, func(ctx context.Context, n *node) (func() error, error) {
+		return func() error { return nil }, add(ctx, n)
+	})
 }

@@ -44,17 +44,25 @@ type ingestFlags struct {
 	RTMPS      string        `default:":1936" placeholder:"ADDR" help:"RTMPS publish address; used when --tls-cert is set."`
 	Piece      time.Duration `default:"200ms" help:"How long a piece plays: 160ms to 500ms."`
 	MaxBitrate string        `default:"60Mbit" placeholder:"RATE" help:"Most one publisher may send."`
-	Idle       time.Duration `default:"10s" help:"A publisher that sends nothing this long is gone."`
+	Idle       time.Duration `default:"10s" help:"A publisher that sends nothing this long is gone: 1s to 1h."`
 }
 
-type signFlags struct {
-	Retention     time.Duration `default:"24h" help:"How long signed entries are kept."`
-	SessionLength time.Duration `default:"24h" help:"How long a session key signs before the next takes over, at most 24h."`
-	Fresh         time.Duration `default:"10s" help:"A stream whose newest entry is older than this is shown as stale."`
+type retentionFlags struct {
+	Retention time.Duration `default:"24h" help:"How long signed entries are kept, at least 1m."`
+}
+
+type keyFlags struct {
+	SessionLength time.Duration `default:"24h" help:"How long a session key signs before the next takes over: 10s to 24h."`
+	Fresh         time.Duration `default:"10s" help:"A stream whose newest entry is older than this is shown as stale: 1s to 1m."`
+}
+
+// sessionFlags are for a packager and a keyring that run apart.
+type sessionFlags struct {
+	Sessions string `name:"sessions" placeholder:"DIR" help:"Folder in which the keyring leaves session keys for the packager: both must name the same (default: sessions in --data)."`
 }
 
 type originFlags struct {
-	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable."`
+	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable: 10s to 10m."`
 	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
 }
 

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -28,6 +30,9 @@ func parse(parser *kong.Kong, args []string) (*kong.Context, error) {
 	if err := knownKeys(parser, path, keys); err != nil {
 		return nil, err
 	}
+	if err := knownVariables(parser, os.Environ()); err != nil {
+		return nil, err
+	}
 	if err := kong.Resolvers(configResolver(path, keys)).Apply(parser); err != nil {
 		return nil, fmt.Errorf("apply %s: %w", path, err)
 	}
@@ -42,24 +47,32 @@ const defaultConfig = "shoal.yaml"
 
 // configPath finds --config before the rest is parsed, since the rest depends on it.
 func configPath(args []string) (path string, named bool, err error) {
-	for i, a := range args {
-		if a == "--" {
-			break
-		}
-		if v, ok := strings.CutPrefix(a, "--config="); ok {
-			return v, true, nil
-		}
-		if a == "--config" {
-			if i+1 == len(args) {
-				return "", false, errors.New("--config needs the path of a file")
-			}
-			return args[i+1], true, nil
-		}
+	if path, named, err = flagValue(args, "config"); named || err != nil {
+		return path, named, err
 	}
 	if v, ok := os.LookupEnv("SHOAL_CONFIG"); ok {
 		return v, true, nil
 	}
 	return defaultConfig, false, nil
+}
+
+// flagValue finds a flag on a command line that has not been parsed.
+func flagValue(args []string, name string) (value string, given bool, err error) {
+	for i, a := range args {
+		if a == "--" {
+			break
+		}
+		if v, ok := strings.CutPrefix(a, "--"+name+"="); ok {
+			return v, true, nil
+		}
+		if a == "--"+name {
+			if i+1 == len(args) {
+				return "", true, fmt.Errorf("--%s needs a value", name)
+			}
+			return args[i+1], true, nil
+		}
+	}
+	return "", false, nil
 }
 
 // loadConfig returns the file's keys. A file that nobody named may be missing.
@@ -83,16 +96,7 @@ func loadConfig(path string, named bool) (map[string]string, error) {
 // leave a default in force.
 func knownKeys(parser *kong.Kong, path string, keys map[string]string) error {
 	known := map[string]bool{}
-	var visit func(*kong.Node)
-	visit = func(n *kong.Node) {
-		for _, f := range n.Flags {
-			known[f.Name] = true
-		}
-		for _, c := range n.Children {
-			visit(c)
-		}
-	}
-	visit(parser.Model.Node)
+	eachFlag(parser.Model.Node, func(f *kong.Flag) { known[f.Name] = true })
 	var unknown []string
 	for key := range keys {
 		if !known[key] || key == "config" || key == "help" {
@@ -104,6 +108,43 @@ func knownKeys(parser *kong.Kong, path string, keys map[string]string) error {
 	}
 	sort.Strings(unknown)
 	return fmt.Errorf("unknown key %q in %s: keys are the long flags of `shoal up --help` without their dashes", unknown[0], path)
+}
+
+// eachFlag calls fn with every flag of a command and of those below it.
+func eachFlag(n *kong.Node, fn func(*kong.Flag)) {
+	for _, f := range n.Flags {
+		fn(f)
+	}
+	for _, c := range n.Children {
+		eachFlag(c, fn)
+	}
+}
+
+const envPrefix = "SHOAL"
+
+// othersVariables begin with our prefix and set no flag: the first tells tests to take
+// their time; the others, Kubernetes sets for a service that is called shoal.
+var othersVariables = regexp.MustCompile(`^SHOAL_(SOAK|SERVICE_(HOST|PORT.*)|PORT(_.*)?)$`)
+
+// knownVariables refuses SHOAL_… variables that set nothing, as knownKeys does keys.
+func knownVariables(parser *kong.Kong, environ []string) error {
+	known := map[string]bool{}
+	eachFlag(parser.Model.Node, func(f *kong.Flag) {
+		for _, name := range f.Envs {
+			known[name] = true
+		}
+	})
+	var unknown []string
+	for _, variable := range environ {
+		name, _, _ := strings.Cut(variable, "=")
+		if strings.HasPrefix(name, envPrefix+"_") && !known[name] && !othersVariables.MatchString(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown environment variable %s: they are the long flags of `shoal up --help`, such as SHOAL_LOG_LEVEL", slices.Min(unknown))
 }
 
 // configResolver offers the file's values to flags that neither the command line nor

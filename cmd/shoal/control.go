@@ -11,8 +11,10 @@ import (
 	"time"
 )
 
-// The control socket lets commands of the same user reach the running instance:
-// POST /reload makes it read keys, log level and certificates again, as SIGHUP does.
+// The control socket lets commands of the same user, or root's, reach the running
+// instance: POST /reload makes it read keys and log level again, as SIGHUP does, and is
+// answered once the bus knows the keys. Certificates need no order: they are read again
+// when their files change.
 
 func controlHandler(reload func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -16,37 +17,29 @@ const (
 	sessionsDir = "sessions"
 )
 
-const (
-	minSession = 5 * time.Second
-	maxSession = 24 * time.Hour
-)
-
 // addKeyring adds the service that holds the creator's keys.
-func (n *node) addKeyring(f signFlags) (*keyring.Store, *keyring.SessionKeys, error) {
-	if f.SessionLength < minSession || f.SessionLength > maxSession {
-		return nil, nil, refused(fmt.Errorf("--session-length %s must be between %s and %s", f.SessionLength, minSession, maxSession))
-	}
+func (n *node) addKeyring(f keyFlags, s sessionFlags) (*keyring.Store, *keyring.SessionKeys, error) {
 	store := keyring.Open(n.dir.Path(keysDir))
-	sessions, err := n.sessionKeys()
+	sessions, err := n.sessionKeys(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	s := keyring.New(keyring.ServiceOptions{
+	service := keyring.New(keyring.ServiceOptions{
 		Store: store, Sessions: sessions, Bus: n.bus,
 		Log:    n.log.With(obs.KeyService, "keyring"),
 		Rhythm: keyring.Rhythm{Length: f.SessionLength, Fresh: f.Fresh},
 	})
 	n.reloads = append(n.reloads, func(ctx context.Context) error {
-		s.Reload()
+		service.Reload()
 		return n.published(ctx, store)
 	})
-	n.ready.add("keyring", closed(s.Ready()))
-	n.group.Add(proc.Service, "keyring", s.Run)
+	n.ready.add("keyring", closed(service.Ready()))
+	n.group.Add(proc.Service, "keyring", service.Run)
 	return store, sessions, nil
 }
 
-func (n *node) sessionKeys() (*keyring.SessionKeys, error) {
-	sessions, err := keyring.OpenSessions(n.dir.Path(sessionsDir))
+func (n *node) sessionKeys(f sessionFlags) (*keyring.SessionKeys, error) {
+	sessions, err := keyring.OpenSessions(cmp.Or(f.Sessions, n.dir.Path(sessionsDir)))
 	if err != nil {
 		return nil, refused(err)
 	}

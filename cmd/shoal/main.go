@@ -47,25 +47,27 @@ func run(ctx context.Context, args []string, in io.Reader, out, errw io.Writer) 
 		return exit // --help said it all
 	}
 	if err != nil {
+		if wantsJSON(args) {
+			jsonLine(errw, errorLine{err.Error()})
+			return exitRefused
+		}
 		fmt.Fprintln(errw, "shoal:", err)
 		return exitRefused
 	}
 	root.args = args
 	cmd.BindTo(ctx, (*context.Context)(nil))
 	err = cmd.Run(&root.Common, terminal{in: in, out: out, err: errw})
-	var refused *refusedError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOK
-	case isSilent(err):
-		return exitFailed
-	case errors.As(err, &refused):
-		fmt.Fprintln(errw, "shoal:", err)
-		return exitRefused
-	default:
-		fmt.Fprintln(errw, "shoal:", err)
-		return exitFailed
 	}
+	if !isSilent(err) {
+		fmt.Fprintln(errw, "shoal:", err)
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		return exitRefused
+	}
+	return exitFailed
 }
 
 // refusedError marks a start that cannot succeed until a person changes something.
@@ -84,7 +86,7 @@ func newParser(root *commands, out, errw io.Writer) (*kong.Kong, error) {
 	parser, err := kong.New(root,
 		kong.Name("shoal"),
 		kong.Description("Live video that spreads like a torrent. Every flag can also be set as SHOAL_… in the environment, or as a key in shoal.yaml."),
-		kong.DefaultEnvars("SHOAL"),
+		kong.DefaultEnvars(envPrefix),
 		kong.UsageOnError(),
 		kong.Writers(out, errw),
 	)

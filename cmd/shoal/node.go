@@ -12,12 +12,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/internal/atomicfile"
@@ -38,12 +37,56 @@ type node struct {
 	trace  *obs.Tracing
 	cert   *certificate
 
-	group   proc.Group
-	ready   readiness
-	mux     *http.ServeMux
-	running datadir.Running
-	reloads []func(context.Context) error
-	closers []func()
+	group proc.Group
+	ready readiness
+	mux   *http.ServeMux
+
+	connections int // how many HTTP ones are open at most
+	running     datadir.Running
+	reloads     []func(context.Context) error
+	closers     []func()
+	stopBy      time.Time // when the process must be gone; set once it begins to stop
+}
+
+// nodeFlags are those that every service has.
+type nodeFlags struct {
+	data  dataFlags
+	bus   busFlags
+	http  httpFlags
+	tls   tlsFlags
+	trace traceFlags
+}
+
+func (f nodeFlags) check() error {
+	return first(f.data.check(), f.bus.check(), f.http.check(), f.tls.check(), f.trace.check())
+}
+
+// serve runs a node: build adds its parts and returns what to call once all are ready.
+func serve(ctx context.Context, c *Common, t terminal, f nodeFlags, build func(context.Context, *node) (func() error, error)) error {
+	if err := checkAll(f); err != nil {
+		return err
+	}
+	starting, signals := catchSignals(ctx)
+	defer signals.release()
+	failed := func(err error) error {
+		if starting.Err() != nil {
+			return nil // it was told to stop before it had started
+		}
+		return err
+	}
+	n, err := openNode(starting, c, t.err, f)
+	if err != nil {
+		return failed(err)
+	}
+	defer n.close()
+	if err := n.listenHTTP(f.http); err != nil {
+		return failed(err)
+	}
+	started, err := build(starting, n)
+	if err != nil {
+		return failed(err)
+	}
+	return n.run(ctx, signals, started)
 }
 
 // newLogger makes the process's logger, whose level can change later.
@@ -71,37 +114,37 @@ func newLogger(c *Common, stderr io.Writer) (*slog.Logger, *slog.LevelVar, func(
 }
 
 // openNode opens the data directory and what every service stands on. Close it.
-func openNode(ctx context.Context, c *Common, stderr io.Writer, data dataFlags, b busFlags, t tlsFlags, tr traceFlags) (_ *node, err error) {
+func openNode(ctx context.Context, c *Common, stderr io.Writer, f nodeFlags) (_ *node, err error) {
 	tuneMemory()
 	log, level, closeLog, err := newLogger(c, stderr)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{common: c, log: log, level: level, mux: http.NewServeMux(), closers: []func(){closeLog}}
+	n := &node{common: c, log: log, level: level, mux: http.NewServeMux(), connections: maxConnections, closers: []func(){closeLog}}
 	n.reloads = append(n.reloads, n.reloadLevel)
 	defer func() {
 		if err != nil {
 			n.close()
 		}
 	}()
-	if n.cert, err = loadTLS(t, log); err != nil {
+	if n.cert, err = loadTLS(f.tls, log); err != nil {
 		return nil, refused(err)
 	}
-	if n.dir, err = datadir.Open(data.Data); err != nil {
+	if n.dir, err = datadir.Open(f.data.Data); err != nil {
 		return nil, refused(err)
 	}
 	n.closers = append(n.closers, func() { _ = n.dir.Close() })
 	build := obs.BuildInfo()
 	n.reg = obs.NewRegistry(build)
-	if tr.Trace != "" {
-		n.trace, err = obs.StartTracing(ctx, obs.TraceOptions{URL: tr.Trace, Build: build, Log: log})
+	if f.trace.Trace != "" {
+		n.trace, err = obs.StartTracing(ctx, obs.TraceOptions{URL: f.trace.Trace, Build: build, Log: log})
 		if err != nil {
 			return nil, refused(err)
 		}
 		n.closers = append(n.closers, n.flushTraces)
 	}
 	n.running = datadir.Running{PID: os.Getpid(), Version: build.Version, Started: time.Now()}
-	if err := n.connect(ctx, b); err != nil {
+	if err := n.connect(ctx, f.bus); err != nil {
 		return nil, refused(err)
 	}
 	return n, nil
@@ -121,9 +164,6 @@ func (n *node) flushTraces() {
 func (n *node) connect(ctx context.Context, b busFlags) error {
 	opts := bus.Options{URL: b.NATS, Creds: b.NATSCreds, Name: "shoal", Log: n.log}
 	if b.NATS == "" {
-		if b.NATSCreds != "" {
-			return errors.New("--nats-creds needs --nats: the embedded server makes its own credentials")
-		}
 		server, err := bus.StartServer(ctx, bus.ServerOptions{
 			Dir: n.dir.Path("nats"), Listen: b.NATSListen, Log: n.log.With(obs.KeyService, "nats"),
 		})
@@ -153,13 +193,15 @@ func (n *node) provision(ctx context.Context, o originFlags, piece time.Duration
 	return nil
 }
 
+// maxConnections is how many HTTP connections are open at once; more wait to be
+// accepted. Each costs a descriptor and some 20 kB: with half of the 65,536 descriptors
+// that deploy/shoal.service asks for, publishers and files are never crowded out.
+const maxConnections = 8192
+
 // listenHTTP opens the address for pages, origin and operators.
 func (n *node) listenHTTP(h httpFlags) error {
 	if h.HTTP == "" {
 		return nil
-	}
-	if err := checkPublicURL(h.PublicURL); err != nil {
-		return refused(err)
 	}
 	l, err := listen("--http", h.HTTP)
 	if err != nil {
@@ -167,6 +209,7 @@ func (n *node) listenHTTP(h httpFlags) error {
 	}
 	scheme := "http"
 	addr := l.Addr().String()
+	l = netutil.LimitListener(l, n.connections)
 	if n.cert != nil {
 		scheme = "https"
 		l = tls.NewListener(l, n.cert.config("h2", "http/1.1"))
@@ -254,16 +297,23 @@ func (n *node) reloadLevel(context.Context) error {
 	return nil
 }
 
+// A clean stop takes at most stopLimit, which is less than the three seconds that
+// Ctrl-C promises: the parts in order first (stopGrace, and half a second for those that
+// must be aborted), then the rest for what they stood on.
+const (
+	stopGrace = 1500 * time.Millisecond
+	stopLimit = 2800 * time.Millisecond
+)
+
 // run starts everything added, announces it, calls started once all is ready, and
 // waits for a signal or the first failure.
-func (n *node) run(ctx context.Context, started func() error) error {
-	if err := n.control(); err != nil {
+func (n *node) run(ctx context.Context, s *signals, started func() error) error {
+	if err := n.control(s.reload); err != nil {
 		return err
 	}
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(signals)
-	n.group.Signals = signals
+	n.group.Signals = s.stop
+	n.group.Grace = stopGrace
+	n.group.Stopping = func(error) { n.stopBy = time.Now().Add(stopLimit) }
 	n.group.Add(proc.Service, "start", func(ctx context.Context) error {
 		if !n.ready.all(ctx) {
 			return nil
@@ -282,8 +332,8 @@ func (n *node) run(ctx context.Context, started func() error) error {
 	return n.group.Run(ctx)
 }
 
-// control opens the control socket and listens for SIGHUP.
-func (n *node) control() error {
+// control opens the control socket and heeds hup.
+func (n *node) control(hup <-chan os.Signal) error {
 	path, err := n.dir.ControlSocket()
 	if err != nil {
 		return refused(err)
@@ -297,9 +347,6 @@ func (n *node) control() error {
 		return serveHTTP(ctx, l, controlHandler(n.reload), n.log)
 	})
 	n.group.Add(proc.Service, "reload", func(ctx context.Context) error {
-		hup := make(chan os.Signal, 1)
-		signal.Notify(hup, syscall.SIGHUP)
-		defer signal.Stop(hup)
 		for {
 			select {
 			case <-hup:
@@ -316,10 +363,22 @@ func (n *node) control() error {
 	return nil
 }
 
-// close gives back what openNode took, the newest first.
+// close gives back what openNode took, the newest first. What does not end in time is
+// left to the end of the process, as after a crash.
 func (n *node) close() {
-	for i := len(n.closers) - 1; i >= 0; i-- {
-		n.closers[i]()
+	if n.stopBy.IsZero() {
+		n.stopBy = time.Now().Add(stopLimit)
 	}
-	n.closers = nil
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := len(n.closers) - 1; i >= 0; i-- {
+			n.closers[i]()
+		}
+	}()
+	select {
+	case <-done:
+	case <-time.After(time.Until(n.stopBy)):
+		n.log.Warn("not everything stopped in time", obs.KeyTook, stopLimit)
+	}
 }

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -18,15 +16,7 @@ import (
 	"github.com/shoalcast/shoal/web"
 )
 
-const (
-	minPiece = 160 * time.Millisecond
-	maxPiece = 500 * time.Millisecond
-)
-
 func (n *node) addIngest(i ingestFlags) error {
-	if i.Piece < minPiece || i.Piece > maxPiece {
-		return refused(fmt.Errorf("--piece %s must be between %s and %s", i.Piece, minPiece, maxPiece))
-	}
 	rate, err := parseBytes("--max-bitrate", i.MaxBitrate)
 	if err != nil {
 		return refused(err)
@@ -77,7 +67,7 @@ func pieceAttributes(p *event.Piece) []attribute.KeyValue {
 	}
 }
 
-func (n *node) addPackager(f signFlags, sessions *keyring.SessionKeys) {
+func (n *node) addPackager(f retentionFlags, sessions *keyring.SessionKeys) {
 	tracer := n.trace.Tracer("packager")
 	s := packager.New(packager.Options{
 		Bus:       n.bus,
@@ -98,9 +88,6 @@ func (n *node) addSeeder(o originFlags, h httpFlags) error {
 	window, err := parseBytes("--window-max", o.WindowMax)
 	if err != nil {
 		return refused(err)
-	}
-	if o.Window < 10*time.Second || o.Window > 10*time.Minute {
-		return refused(fmt.Errorf("--window %s must be between 10s and 10m", o.Window))
 	}
 	site := web.Built()
 	opts := seeder.Options{

@@ -2,12 +2,13 @@ package main
 
 import (
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"github.com/shoalcast/shoal/internal/obs"
 )
 
 // certificate serves a certificate from files and reads them again when they change,
@@ -29,9 +30,6 @@ const checkEvery = time.Second
 func loadTLS(f tlsFlags, log *slog.Logger) (*certificate, error) {
 	if f.TLSCert == "" && f.TLSKey == "" {
 		return nil, nil
-	}
-	if f.TLSCert == "" || f.TLSKey == "" {
-		return nil, errors.New("--tls-cert and --tls-key go together: name both files")
 	}
 	c := &certificate{certFile: f.TLSCert, keyFile: f.TLSKey, log: log}
 	if err := c.reload(); err != nil {
@@ -74,9 +72,9 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		c.checked = now
 		if stamp, err := c.modified(); err == nil && !stamp.Equal(c.stamp) {
 			if err := c.reload(); err != nil {
-				c.log.Warn("the new certificate cannot be used, the old one stays", "err", err)
+				c.log.Warn("the new certificate cannot be used, the old one stays", obs.KeyError, err)
 			} else {
-				c.log.Info("certificate reloaded", "file", c.certFile)
+				c.log.Info("certificate reloaded", obs.KeyPath, c.certFile)
 			}
 		}
 	}

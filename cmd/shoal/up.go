@@ -2,64 +2,61 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"os"
+
+	"golang.org/x/term"
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/keyring"
 )
 
 type upCmd struct {
-	dataFlags   `embed:""`
-	busFlags    `embed:""`
-	ingestFlags `embed:""`
-	signFlags   `embed:""`
-	originFlags `embed:""`
-	httpFlags   `embed:""`
-	tlsFlags    `embed:""`
-	traceFlags  `embed:""`
+	dataFlags      `embed:""`
+	busFlags       `embed:""`
+	ingestFlags    `embed:""`
+	retentionFlags `embed:""`
+	keyFlags       `embed:""`
+	originFlags    `embed:""`
+	httpFlags      `embed:""`
+	tlsFlags       `embed:""`
+	traceFlags     `embed:""`
 }
 
 // firstStream is made at the first start, so that there is something to publish to.
 const firstStream event.StreamName = "live"
 
 func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if c.HTTP == "" {
-		return refused(errors.New("--http must name an address: viewers come in there"))
-	}
-	n, err := openNode(ctx, common, t.err, c.dataFlags, c.busFlags, c.tlsFlags, c.traceFlags)
-	if err != nil {
+	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, keeps{c.Retention, c.Window}, viewersIn(c.HTTP)); err != nil {
 		return err
 	}
-	defer n.close()
-	if err := n.provision(ctx, c.originFlags, c.Piece); err != nil {
-		return err
-	}
-	if err := n.listenHTTP(c.httpFlags); err != nil {
-		return err
-	}
-	if err := n.addIngest(c.ingestFlags); err != nil {
-		return err
-	}
-	store, sessions, err := n.addKeyring(c.signFlags)
-	if err != nil {
-		return err
-	}
-	n.addPackager(c.signFlags, sessions)
-	if err := n.addSeeder(c.originFlags, c.httpFlags); err != nil {
-		return err
-	}
-	fresh, err := firstStart(store)
-	if err != nil {
-		return refused(err)
-	}
-	l := n.links(c.PublicURL)
-	return n.run(ctx, func() error {
-		if err := saveLinks(n.dir, l); err != nil {
-			return err
+	return serve(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, c.traceFlags}, func(ctx context.Context, n *node) (func() error, error) {
+		if err := n.provision(ctx, c.originFlags, c.Piece); err != nil {
+			return nil, err
 		}
-		return greet(t.out, l, store, n.dir.Path(), fresh)
+		if err := n.addIngest(c.ingestFlags); err != nil {
+			return nil, err
+		}
+		store, sessions, err := n.addKeyring(c.keyFlags, sessionFlags{})
+		if err != nil {
+			return nil, err
+		}
+		n.addPackager(c.retentionFlags, sessions)
+		if err := n.addSeeder(c.originFlags, c.httpFlags); err != nil {
+			return nil, err
+		}
+		fresh, err := firstStart(store)
+		if err != nil {
+			return nil, refused(err)
+		}
+		l := n.links(c.PublicURL)
+		return func() error {
+			if err := saveLinks(n.dir, l); err != nil {
+				return err
+			}
+			return greet(t.out, l, store, n.dir.Path(), fresh)
+		}, nil
 	})
 }
 
@@ -72,7 +69,9 @@ func (n *node) links(publicURL string) links {
 	return linksOf(n.running.HTTP, publish, publicURL)
 }
 
-// greet says where to publish, watch and look, for every stream there is.
+// greet says where to watch and look, for every stream there is. Where to publish is
+// said to people only, and at the first start: service managers and containers keep
+// what a program prints, and publish keys are secret.
 func greet(w io.Writer, l links, store *keyring.Store, data string, fresh bool) error {
 	streams, _, err := store.List()
 	if err != nil {
@@ -81,12 +80,24 @@ func greet(w io.Writer, l links, store *keyring.Store, data string, fresh bool) 
 	if fresh {
 		fmt.Fprintf(w, "Made the creator's keys and a stream called %q. Back the keys up with: shoal keys export\n", firstStream)
 	}
+	keys := fresh || isTerminal(w)
 	for _, s := range streams {
-		fmt.Fprintf(w, "Publish %s: %s\n", s.Name, l.publishURL(s.Name, s.PublishKey))
+		if keys {
+			fmt.Fprintf(w, "Publish %s: %s\n", s.Name, l.publishURL(s.Name, s.PublishKey))
+		}
 		fmt.Fprintf(w, "Watch   %s: %s\n", s.Name, l.watchURL(s.Name, s.ID))
+	}
+	if !keys {
+		fmt.Fprintf(w, "Where to publish, with keys: shoal stream list --data %s\n", data)
 	}
 	_, err = fmt.Fprintf(w, "Data: %s\n", data)
 	return err
+}
+
+// isTerminal reports whether a person reads w as it is written.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // firstStart makes the first stream where there is none.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -25,24 +26,48 @@ type watchCmd struct {
 }
 
 func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
+	summary, err := c.watch(ctx, common, t)
+	switch c.Stats {
+	case statsJSON:
+		if err != nil {
+			jsonLine(t.err, errorLine{err.Error()})
+		}
+		if summary != nil {
+			jsonLine(t.err, summary)
+		}
+		return silent(err)
+	case statsText:
+		if summary != nil {
+			fmt.Fprintf(t.err, "%d pieces verified, %d rejected, delay %d ms (p95 %d ms), %d stalls\n",
+				summary.PiecesVerified, summary.PiecesRejected, summary.DelayMS.P50, summary.DelayMS.P95, summary.Stalls)
+		}
+	}
+	return err
+}
+
+// watch returns no summary when it could not begin.
+func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer.Summary, error) {
 	if c.Seconds < 0 {
-		return refused(fmt.Errorf("--seconds %v must not be negative", c.Seconds))
+		return nil, refused(fmt.Errorf("--seconds %v must not be negative", c.Seconds))
+	}
+	link, err := peer.ParseURL(c.URL)
+	if err != nil {
+		return nil, refused(err)
+	}
+	opts := peer.Options{URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second))}
+	if link.ID == "" { // else the link says whose stream it is
+		if opts.PinFile, err = c.pinFile(); err != nil {
+			return nil, refused(err)
+		}
 	}
 	log, closeLog, err := c.logger(common, t)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer closeLog()
+	opts.Log = log
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	opts := peer.Options{
-		URL:    c.URL,
-		Length: time.Duration(c.Seconds * float64(time.Second)),
-		Log:    log,
-	}
-	if opts.PinFile, err = c.pinFile(); err != nil {
-		return refused(err)
-	}
 	switch c.Out {
 	case "":
 	case "-":
@@ -51,41 +76,50 @@ func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		opts.File = c.Out
 	}
 	switch c.Stats {
-	case "json":
+	case statsJSON:
 		opts.Stats = func(l peer.Line) { jsonLine(t.err, l) }
-	case "text":
+	case statsText:
 		opts.Stats = func(l peer.Line) {
 			fmt.Fprintf(t.err, "%7.1f s  %-10s  delay %4d ms  verified %d  rejected %d  stalls %d\n",
 				l.T, l.State, l.DelayMS.P50, l.PiecesVerified, l.PiecesRejected, l.Stalls)
 		}
 	}
 	summary, err := peer.Watch(ctx, opts)
-	switch c.Stats {
-	case "json":
-		if err != nil {
-			jsonLine(t.err, map[string]string{"error": err.Error()})
-		}
-		jsonLine(t.err, summary)
-		if err != nil {
-			return silent(err)
-		}
-	case "text":
-		fmt.Fprintf(t.err, "%d pieces verified, %d rejected, delay %d ms (p95 %d ms), %d stalls\n",
-			summary.PiecesVerified, summary.PiecesRejected, summary.DelayMS.P50, summary.DelayMS.P95, summary.Stalls)
+	return &summary, err
+}
+
+// Values of --stats that report anything.
+const (
+	statsJSON = "json"
+	statsText = "text"
+)
+
+// errorLine is what stands on standard error instead of a sentence with --stats json.
+type errorLine struct {
+	Error string `json:"error"`
+}
+
+// wantsJSON reports whether a command line that may be wrong asks for JSON lines.
+func wantsJSON(args []string) bool {
+	if !slices.Contains(args, "watch") {
+		return false
 	}
-	return err
+	if v, given, _ := flagValue(args, "stats"); given {
+		return v == statsJSON
+	}
+	return os.Getenv("SHOAL_STATS") == statsJSON
 }
 
 // logger keeps logs off standard error where JSON lines go there.
 func (c *watchCmd) logger(common *Common, t terminal) (*slog.Logger, func(), error) {
-	if c.Stats == "json" && common.LogFile == "" {
+	if c.Stats == statsJSON && common.LogFile == "" {
 		return slog.New(slog.DiscardHandler), func() {}, nil
 	}
 	log, _, done, err := newLogger(common, t.err)
 	return log, done, err
 }
 
-// pinFile returns where pins stand, with its directory made.
+// pinFile returns where pins stand. The directory is made with the first.
 func (c *watchCmd) pinFile() (string, error) {
 	if c.Pins != "" {
 		return c.Pins, nil
@@ -94,11 +128,7 @@ func (c *watchCmd) pinFile() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no place to remember keys: %w; name a file with --pins", err)
 	}
-	dir = filepath.Join(dir, "shoal")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("no place to remember keys: %w; name a file with --pins", err)
-	}
-	return filepath.Join(dir, "pins.json"), nil
+	return filepath.Join(dir, "shoal", "pins.json"), nil
 }
 
 func jsonLine(w io.Writer, v any) {
@@ -111,7 +141,12 @@ type silentError struct{ error }
 
 func (e *silentError) Unwrap() error { return e.error }
 
-func silent(err error) error { return &silentError{err} }
+func silent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &silentError{err}
+}
 
 func isSilent(err error) bool {
 	var s *silentError
