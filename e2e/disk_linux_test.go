@@ -62,9 +62,12 @@ func TestAFullDiskRefusesPublishersAndKeepsWhatIsSigned(t *testing.T) {
 	t.Cleanup(i.kill)
 	s := i.addStream("concert")
 	first := publish(t, s)
-	i.live("concert")
 	shown := pieces{}
-	shown.note(t, i.manifest("concert"))
+	i.live("concert")
+	waitFor(t, 20*time.Second, "two seconds of entries", func() bool {
+		shown.note(t, i.manifest("concert"))
+		return len(shown) >= 10
+	})
 
 	// Somebody else's file takes the rest of the disk.
 	other, err := os.Create(filepath.Join(disk, "other"))
