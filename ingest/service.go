@@ -46,8 +46,7 @@ type Service struct {
 	bus     eventBus
 	streams *event.Directory
 	ready   chan struct{}   // closed once the facts of all streams are known
-	life    context.Context // ends when Run is told to stop
-	stop    context.CancelFunc
+	life    context.Context // of Run: sessions begin once it runs, and close with it
 
 	mu         sync.Mutex
 	publishing map[event.StreamID]*session // nil while its epoch is being claimed
@@ -67,14 +66,12 @@ func New(opts Options) *Service {
 	if opts.Idle == 0 {
 		opts.Idle = 10 * time.Second
 	}
-	life, stop := context.WithCancel(context.Background())
 	return &Service{
-		life:       life,
-		stop:       stop,
 		opts:       opts,
 		bus:        opts.Bus.As("ingest"),
 		streams:    event.NewDirectory(),
 		ready:      make(chan struct{}),
+		life:       context.Background(),
 		publishing: map[event.StreamID]*session{},
 	}
 }
@@ -86,7 +83,7 @@ func (s *Service) Ready() <-chan struct{} { return s.ready }
 // epoch closed, and returns.
 func (s *Service) Run(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, s.stop)()
+	s.life = ctx
 	group.Go(func() error {
 		if err := s.bus.FollowStreams(ctx, func() { close(s.ready) }, s.apply); ctx.Err() == nil {
 			return fmt.Errorf("follow streams: %w", err)
@@ -104,8 +101,7 @@ func (s *Service) Run(ctx context.Context) error {
 	server := s.rtmpServer() // one, so that all listeners share its limits
 	for _, l := range s.opts.RTMP {
 		group.Go(func() error {
-			// Not ctx, so that whatever ends with the server knows why.
-			if err := server.Serve(s.life, l); err != nil && ctx.Err() == nil {
+			if err := server.Serve(ctx, l); err != nil && ctx.Err() == nil {
 				return fmt.Errorf("serve RTMP on %s: %w", l.Addr(), err)
 			}
 			return nil
