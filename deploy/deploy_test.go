@@ -1,11 +1,15 @@
 package deploy
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -68,5 +72,38 @@ func TestTheContainerRunsAsNobodySpecial(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(last) {
 			t.Errorf("the image that is shipped lacks %s", want)
 		}
+	}
+}
+
+// healthcheck is the command by which the container is asked how it is, sent to addr.
+func healthcheck(t *testing.T, addr string) *exec.Cmd {
+	t.Helper()
+	found := regexp.MustCompile(`(?s)\nHEALTHCHECK .*?\n  CMD (.*?)\n`).FindStringSubmatch(read(t, "Dockerfile"))
+	if found == nil || !strings.Contains(found[1], "127.0.0.1:8080") {
+		t.Fatal("the image's health check does not ask 127.0.0.1:8080")
+	}
+	return exec.Command("sh", "-c", strings.ReplaceAll(found[1], "127.0.0.1:8080", addr))
+}
+
+func TestTheContainersHealthIsSeenWithAndWithoutTLS(t *testing.T) {
+	for name, start := range map[string]func(*httptest.Server){"HTTP": (*httptest.Server).Start, "HTTPS": (*httptest.Server).StartTLS} {
+		var healthy atomic.Bool
+		healthy.Store(true)
+		s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !healthy.Load() || r.URL.Path != "/healthz" {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}))
+		s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+		start(s)
+		addr := s.Listener.Addr().String()
+		if out, err := healthcheck(t, addr).CombinedOutput(); err != nil {
+			t.Errorf("%s: healthy, it says %v\n%s", name, err, out)
+		}
+		healthy.Store(false)
+		if healthcheck(t, addr).Run() == nil {
+			t.Errorf("%s: ill, it says nothing", name)
+		}
+		s.Close()
 	}
 }
