@@ -213,7 +213,9 @@ func MultivariantPlaylist(renditions []Variant) []byte {
 		if v.FrameRate > 0 {
 			b = fmt.Appendf(b, ",FRAME-RATE=%.3f", v.FrameRate)
 		}
-		b = fmt.Appendf(b, "\n%s/index.m3u8\n", v.Rendition)
+		// Without it Shaka looks for captions in segments, of which a stream in its first
+		// seconds has none that is whole.
+		b = fmt.Appendf(b, ",CLOSED-CAPTIONS=NONE\n%s/index.m3u8\n", v.Rendition)
 	}
 	return b
 }
