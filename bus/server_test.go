@@ -146,20 +146,21 @@ func TestWhatWasPublishedIsThereAfterARestart(t *testing.T) {
 func TestAnOldWindowIsForgotten(t *testing.T) {
 	_, b := bustest.StartServer(t)
 	check(t, b.Provision(ctxOf(t), bus.Limits{Window: 10 * time.Second, Piece: time.Second}))
+	const published, kept = 4000, 6*10*60 + 1 // at 60 a second
 	w := b.NewPieceWriter()
-	for n := range uint64(200) {
+	for n := range uint64(published) {
 		check(t, w.Write(ctxOf(t), piece(1, n, 10)))
 	}
 	check(t, w.Close(ctxOf(t)))
-	got := make(chan uint64, 300)
+	got := make(chan uint64, published)
 	followed(t, func(ctx context.Context) error {
 		return b.FollowPieces(ctx, streamA, "v0", time.Time{}, func(_ context.Context, p *event.Piece) error {
 			got <- p.N
 			return nil
 		})
 	})
-	if n := receive(t, got); n != 200-61 {
-		t.Errorf("the oldest piece kept is %d, want six windows, 61 pieces", n)
+	if n := receive(t, got); n != published-kept {
+		t.Errorf("the oldest piece kept is %d, want six windows, %d pieces", n, kept)
 	}
 }
 
