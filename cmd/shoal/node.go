@@ -69,10 +69,10 @@ func serve(ctx context.Context, c *Common, t terminal, f nodeFlags, build func(c
 	starting, signals := catchSignals(ctx)
 	defer signals.release()
 	failed := func(err error) error {
-		if starting.Err() != nil {
-			return nil // it was told to stop before it had started
+		if starting.Err() == nil {
+			return err
 		}
-		return err
+		return nil // it was told to stop before it had started
 	}
 	n, err := openNode(starting, c, t.err, f)
 	if err != nil {

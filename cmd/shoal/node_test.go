@@ -141,7 +141,7 @@ func TestTooManyConnectionsWaitForOthersToEnd(t *testing.T) {
 	_, answered = ask()
 	select {
 	case <-answered:
-		t.Error("the third was answered while two were open")
+		t.Fatal("the third was answered while two were open")
 	case <-time.After(100 * time.Millisecond):
 	}
 	_ = first.Close()

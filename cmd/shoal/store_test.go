@@ -17,12 +17,17 @@ func storeCommands(t *testing.T) (reading, changing [][]string) {
 	}
 	backup := filepath.Join(dir, "backup")
 	return [][]string{
-			{"stream", "list"}, {"stream", "list", "--json"}, {"keys", "show"}, {"keys", "show", "--json"},
-			{"keys", "export", backup, "--passphrase-file", pass},
-		}, [][]string{
-			{"stream", "add", "x"}, {"stream", "rm", "x", "--yes"}, {"stream", "rotate-key", "x"},
-			{"keys", "import", backup, "--passphrase-file", pass},
-		}
+		{"stream", "list"},
+		{"stream", "list", "--json"},
+		{"keys", "show"},
+		{"keys", "show", "--json"},
+		{"keys", "export", backup, "--passphrase-file", pass},
+	}, [][]string{
+		{"stream", "add", "x"},
+		{"stream", "rm", "x", "--yes"},
+		{"stream", "rotate-key", "x"},
+		{"keys", "import", backup, "--passphrase-file", pass},
+	}
 }
 
 func TestLookingAtADirectoryThatIsNotThereMakesNothing(t *testing.T) {
@@ -68,6 +73,9 @@ func TestOneDamagedStreamIsSaidAndTheOthersAreListed(t *testing.T) {
 		if code != exitOK || !strings.Contains(out, "good") || !strings.Contains(stderr, bad) {
 			t.Errorf("%v: exit %d, says %q and %q", args, code, out, stderr)
 		}
+	}
+	if _, stderr, code := shoal(t, "stream", "rm", "good", "--yes", "--data", data); code != exitOK {
+		t.Fatalf("exit %d: %s", code, stderr)
 	}
 	store, err := keyStore(data)
 	if err != nil {
