@@ -25,7 +25,7 @@ func (n *node) addKeyring(f keyFlags, s sessionFlags) (*keyring.Store, *keyring.
 		return nil, nil, err
 	}
 	service := keyring.New(keyring.ServiceOptions{
-		Store: store, Sessions: sessions, Bus: n.bus,
+		Store: store, Sessions: sessions, Bus: n.bus.As("keyring"),
 		Log:    n.log.With(obs.KeyService, "keyring"),
 		Rhythm: keyring.Rhythm{Length: f.SessionLength, Fresh: f.Fresh},
 	})

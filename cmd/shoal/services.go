@@ -91,7 +91,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags) error {
 	}
 	site := web.Built()
 	opts := seeder.Options{
-		Bus:         n.bus,
+		Bus:         n.bus.As("seeder"),
 		Log:         n.log.With(obs.KeyService, "seeder"),
 		Metrics:     seeder.NewMetrics(n.reg),
 		Window:      o.Window,
