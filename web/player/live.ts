@@ -20,11 +20,17 @@ const easePerSecond = 0.02;
 export class Target {
   private needs: number[] = [];
   private extra = 0;
+  private last: { now: number; start: number } | null = null;
   private lastStall = Number.NEGATIVE_INFINITY;
   private lastEase = 0;
 
   /** A live piece that begins at media time `start` could be played from `now` on. */
   arrived(now: number, start: number): void {
+    // What comes close behind another waited for it: both tell of the same delay, which
+    // must not count as many times as pieces were held up.
+    const burst = this.last !== null && now - this.last.now < (start - this.last.start) / 3;
+    this.last = { now, start };
+    if (burst && this.needs.length >= enough) return;
     this.needs.push(now - start);
     if (this.needs.length > pieces) this.needs.shift();
   }
@@ -39,6 +45,7 @@ export class Target {
   /** Media time has another zero from here on: a new epoch began, or the player started over. */
   reset(): void {
     this.needs = [];
+    this.last = null;
   }
 
   /** How far behind to play at `now`, or null while too little was measured. */
@@ -70,7 +77,7 @@ export interface Steering {
 
 /** Steers towards the target; `rate` is the present speed, `ahead` what is buffered beyond the playhead. */
 export function steer(off: number, rate: number, ahead: number): Steering {
-  if (off > 1.5 && ahead > off) return { rate: 1, skip: off };
+  if (off > 1 && ahead > off) return { rate: 1, skip: off };
   if (off > 0) {
     // Once under way, go on to the target, so that the speed does not change all the time.
     const late = off > (rate > 1 ? 0.015 : 0.05);

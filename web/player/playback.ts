@@ -5,7 +5,7 @@ import { timescale, type Entry } from "./documents.ts";
 import { fragmentLoader } from "./loader.ts";
 import { steer, Target } from "./live.ts";
 import { getText, type Manifest, type Origin } from "./origin.ts";
-import { multivariant, playlistLoader } from "./playlists.ts";
+import { asked, multivariant, playlistLoader } from "./playlists.ts";
 import type { Source } from "./source.ts";
 
 /** A stretch of the player's timeline and the entry that it plays. */
@@ -45,6 +45,7 @@ export class Playback {
   private waitingSince = 0;
   private playedOnce = false;
   private epoch = 0;
+  private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -61,16 +62,17 @@ export class Playback {
     this.hls = new Hls({
       lowLatencyMode: true,
       liveSyncDuration: startBehind,
-      liveMaxLatencyDuration: 12,
+      liveMaxLatencyDuration: 30, // a join may begin at a keyframe that is long past
       liveDurationInfinity: true,
       liveSyncOnStallIncrease: 0,
       maxLiveSyncPlaybackRate: 1, // steer() sets the speed
       backBufferLength: 20,
-      maxBufferLength: 10,
+      maxBufferLength: 30, // from that keyframe to live
       startLevel: 0,
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
-      pLoader: playlistLoader(known) as never,
+      pLoader: playlistLoader(known, startBehind) as never,
+      xhrSetup: (xhr, url) => xhr.open("GET", asked(url), true),
       fLoader: fragmentLoader({
         source,
         delivered: (url, what, got) => {
@@ -118,8 +120,32 @@ export class Playback {
   toLive(): void {
     const edge = this.hls.liveSyncPosition;
     const end = this.bufferedEnd();
-    if (end > 0 && edge !== null && Math.abs(end - edge) < 1) this.video.currentTime = Math.max(0, end - startBehind);
-    else if (edge !== null) this.video.currentTime = edge;
+    if (edge === null) return;
+    if (end > 0 && Math.abs(end - edge) < 1) {
+      this.video.currentTime = Math.max(0, end - startBehind);
+      return;
+    }
+    this.video.currentTime = this.keyBefore(edge);
+    this.behind = true;
+  }
+
+  /** Where to begin so as to get to `edge`: the start of the newest segment with a keyframe there. hls.js searches for it in vain. */
+  private keyBefore(edge: number): number {
+    const parts = this.hls.latestLevelDetails?.partList ?? [];
+    const key = parts.findLast((p) => p.index === 0 && p.independent && !p.gap && p.start <= edge);
+    const cut = parts.some((p) => p.index === 0 && !p.independent && key && p.start > key.start);
+    return key && cut ? key.start + 0.01 : edge;
+  }
+
+  /** Goes on to live from the keyframe that playing began at, once all is buffered from there to what is newest. */
+  private catchUp(): void {
+    const edge = this.hls.latestLevelDetails?.edge;
+    if (!this.behind || edge === undefined) return;
+    const { video } = this;
+    const to = this.bufferedEnd() - startBehind;
+    if (to < edge - 1 || this.bufferedFrom() > video.currentTime) return;
+    this.behind = false;
+    if (to - video.currentTime > 1) video.currentTime = to;
   }
 
   /** Seconds between the playhead and the end of what is buffered. */
@@ -148,7 +174,16 @@ export class Playback {
     const book = this.source.book(newest.r);
     const init = book.initOf(newest.msn);
     if (init) this.source.prefetch(this.origin.url(`${newest.r}/init/${init}.mp4`));
-    for (let n = newest.n - newest.part; n <= newest.n; n++) {
+    let first = newest.n - newest.part;
+    for (let n = newest.n; n >= 0; n--) {
+      const entry = book.at({ epoch: newest.epoch, n })?.entry;
+      if (entry?.part === 0 && entry.key) {
+        first = n;
+        break;
+      }
+      if (!entry) break;
+    }
+    for (let n = first; n <= newest.n; n++) {
       const entry = book.at({ epoch: newest.epoch, n })?.entry;
       if (entry && !entry.gap) this.source.prefetch(this.pieceUrl(entry.r, entry.epoch, n));
     }
@@ -195,6 +230,7 @@ export class Playback {
   private tick(): void {
     const { video } = this;
     if (video.paused || video.seeking || video.readyState < 3) return;
+    if (this.playedOnce) this.catchUp();
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;
@@ -235,6 +271,12 @@ export class Playback {
       options,
     );
     for (const name of ["seeking", "pause"]) video.addEventListener(name, () => (this.waitingSince = 0), options);
+  }
+
+  /** Where the last stretch that is buffered begins. */
+  private bufferedFrom(): number {
+    const { buffered } = this.video;
+    return buffered.length > 0 ? buffered.start(buffered.length - 1) : Number.POSITIVE_INFINITY;
   }
 
   private bufferedEnd(): number {

@@ -188,14 +188,10 @@ export class Player extends EventTarget {
     this.clock ??= await askClock(() => this.origin.time(signal));
   }
 
-  /**
-   * A stream is worth starting once an entry of it can be had, newer than where it
-   * stopped before, and a whole segment lies behind it: hls.js takes no playlist without.
-   */
+  /** A stream is worth starting once an entry of it can be had, newer than where it stopped before. */
   private playable(m: Manifest): boolean {
     const newest = this.source?.newest()?.entry;
-    if (!m.live || !newest || (this.endedAt && order(this.endedAt, newest) >= 0)) return false;
-    return this.source!.book(newest.r).reachesBefore(newest.msn);
+    return m.live && !!newest && !(this.endedAt && order(this.endedAt, newest) >= 0);
   }
 
   /** Verifies who offers the stream; false when it may not be played. */
@@ -247,7 +243,7 @@ export class Player extends EventTarget {
       return;
     }
     const source = this.source!;
-    this.set("starting");
+    if (this.state !== "unplayable") this.set("starting"); // or its card would come and go
     this.noteFirstFrame();
     let asked = 0;
     let check = false;

@@ -242,13 +242,13 @@ export class Source {
     return Promise.all(entries.map((e) => this.take(r, e).catch(passOver)));
   }
 
-  /** Takes the newest segment's entries and the oldest, which says how far back the origin goes. */
+  /** Takes the entries from the newest keyframe on that begins a segment, and the oldest, which says how far back the origin goes. */
   private async takeEdge(r: string, entries: Envelope[]): Promise<void> {
     let rest = entries;
     for (let reached = false; rest.length > 0 && !reached; ) {
       const found = await this.takeAll(r, rest.slice(-perEdge));
       rest = rest.slice(0, -perEdge);
-      reached = found.some((e) => e?.part === 0);
+      reached = found.some((e) => e?.part === 0 && e.key);
     }
     await this.takeAll(r, rest.slice(0, 1));
   }
