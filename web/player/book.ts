@@ -53,12 +53,6 @@ export class Book {
     return ended ? found : undefined;
   }
 
-  /** Reports whether an entry of a segment before msn is known. */
-  reachesBefore(msn: number): boolean {
-    for (const { entry } of this.places.values()) if (entry.msn < msn) return true;
-    return false;
-  }
-
   /** The root of the init segment that a segment's pieces need, when its start is known. */
   initOf(msn: number): string | undefined {
     return this.ofSegment(msn)[0]?.init;

@@ -45,7 +45,7 @@ export function wanted(url: string): Wanted | null {
 const maxAhead = 64; // prefetched answers that nobody took yet
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
-const perEdge = 6; // entries verified at once to find where the newest segment begins
+const perEdge = 6; // entries verified at once to find where a picture can begin
 
 export class Source {
   readonly trust: Trust;
@@ -242,15 +242,12 @@ export class Source {
     return Promise.all(entries.map((e) => this.take(r, e).catch(passOver)));
   }
 
-  /** Takes the entries from the newest keyframe on that begins a segment, and the oldest, which says how far back the origin goes. */
+  /** Takes the entries from the newest keyframe on that begins a segment. */
   private async takeEdge(r: string, entries: Envelope[]): Promise<void> {
-    let rest = entries;
-    for (let reached = false; rest.length > 0 && !reached; ) {
+    for (let rest = entries; rest.length > 0; rest = rest.slice(0, -perEdge)) {
       const found = await this.takeAll(r, rest.slice(-perEdge));
-      rest = rest.slice(0, -perEdge);
-      reached = found.some((e) => e?.part === 0 && e.key);
+      if (found.some((e) => e?.part === 0 && e.key)) return;
     }
-    await this.takeAll(r, rest.slice(0, 1));
   }
 
   private async take(r: string, e: Envelope): Promise<Entry> {

@@ -105,6 +105,14 @@ describe("how close to live", () => {
     expect(t.lag(120)! - 100).toBeLessThan(0.4);
   });
 
+  test("an encoder that hangs and then sends all at once does not hold the picture back for long", () => {
+    const t = new Target();
+    feed(t, 0, 20, () => 0);
+    for (let i = 0; i < 10; i++) t.arrived(106.2 + i * 0.01, 4 + i * 0.2); // 2 s of pieces at once
+    feed(t, 6, 15, () => 0);
+    expect(t.lag(120)! - 100).toBeLessThan(0.5);
+  });
+
   test("the speed stays within what nobody hears, and comes to rest at the target", () => {
     fc.assert(
       fc.property(fc.double({ min: -2, max: 1.4, noNaN: true }), (start) => {
@@ -125,6 +133,7 @@ describe("how close to live", () => {
   });
 
   test("far behind with the pictures at hand: skip", () => {
+    expect(steer(1.2, 1, 1.4).skip).toBe(1.2);
     expect(steer(3, 1, 4)).toEqual({ rate: 1, skip: 3 });
     expect(steer(3, 1, 1).skip).toBe(0);
   });

@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { multivariant } from "../player/playlists.ts";
+import { describe, expect, test } from "vitest";
+import { asked, joinable, multivariant } from "../player/playlists.ts";
 
 const none = { width: 0, height: 0, codecs: "", entries: [] };
 
@@ -20,4 +20,44 @@ test("the manifest's renditions make a multivariant playlist that names each med
     "#EXT-X-STREAM-INF:BANDWIDTH=1",
     "v1/index.m3u8",
   ]);
+});
+
+/** A media playlist of segments with so many parts of 0.2 s each, the last of which grows; a K begins with a keyframe. */
+function media(...segments: [number, "K" | "-"][]): string {
+  const head = "#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:7\n#EXT-X-DISCONTINUITY-SEQUENCE:0\n";
+  const parts = (count: number, key: string) =>
+    Array.from({ length: count }, (_, i) => `#EXT-X-PART:DURATION=0.20000,URI="1/${i}.m4s"${i === 0 && key === "K" ? ",INDEPENDENT=YES" : ""}\n`);
+  const whole = (count: number) => `#EXTINF:${(count * 0.2).toFixed(5)},\nseg/1.m4s\n`;
+  return head + segments.map(([count, key], i) => parts(count, key).join("") + (i < segments.length - 1 ? whole(count) : "")).join("");
+}
+
+describe("a joiner's first playlist", () => {
+  const startOf = (text: string) => /#EXT-X-START:TIME-OFFSET=(.*)/.exec(joinable(text, 0.3))?.[1];
+
+  test("says to start at the newest keyframe when what is live begins without one", () => {
+    expect(startOf(media([20, "K"], [20, "-"], [10, "-"], [20, "K"], [20, "-"], [5, "-"]))).toBe("10.010");
+    expect(startOf(media([20, "K"], [1, "-"]))).toBe("0.010");
+    expect(startOf(media([20, "K"], [20, "-"], [1, "K"]))).toBe("8.010");
+  });
+
+  test("leaves it to the player where every segment begins with a keyframe, or none is known", () => {
+    expect(startOf(media([5, "K"], [5, "K"], [1, "K"]))).toBeUndefined();
+    expect(startOf(media([20, "K"], [20, "-"], [10, "K"]))).toBeUndefined();
+    expect(startOf(media([20, "-"], [20, "-"], [3, "-"]))).toBeUndefined();
+  });
+
+  test("has a gap in front while no segment is whole, which its later ones no longer need", () => {
+    const young = joinable(media([3, "K"]), 0.3);
+    expect(young).toContain("#EXT-X-MEDIA-SEQUENCE:7\n");
+    expect(young).toMatch(/#EXT-X-START:TIME-OFFSET=1\.010\n#EXT-X-PART:[^\n]*GAP=YES\n#EXT-X-GAP\n#EXTINF:1,\n/);
+    expect(joinable(media([5, "K"], [1, "K"]), 0.3)).toContain("#EXT-X-MEDIA-SEQUENCE:8\n");
+    expect(asked("http://h/live/x/v0/index.m3u8?_HLS_msn=8&_HLS_part=3&_HLS_skip=YES")).toBe(
+      "http://h/live/x/v0/index.m3u8?_HLS_msn=7&_HLS_part=3&_HLS_skip=YES",
+    );
+    expect(asked("http://h/live/x/v0/index.m3u8")).toBe("http://h/live/x/v0/index.m3u8");
+  });
+
+  test("is left alone when it has no media", () => {
+    expect(joinable("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n", 0.3)).not.toContain("EXTINF");
+  });
 });
