@@ -47,9 +47,11 @@ window.shoal = { stats: () => player.stats() };
 setInterval(draw, 500);
 draw();
 
-/** Draws once for all that changes before the next frame: starting must not wait for it. */
+/** Draws a card at once, and else once for all that changes before the next frame: starting must not wait for it. */
 function drawSoon(): void {
   cancelAnimationFrame(drawing);
+  const { state } = player.stats();
+  if (state !== "loading" && state !== "starting" && state !== "playing") return draw();
   drawing = requestAnimationFrame(draw);
 }
 

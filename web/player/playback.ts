@@ -24,8 +24,10 @@ export interface PlaybackEvents {
   failed(err: unknown): void;
   /** The origin does not answer as it should; the stream may have ended. */
   trouble(): void;
-  /** The playlist has no whole segment yet. */
+  /** The playlist has no media yet. */
   empty(): void;
+  /** Live is reached soonest by joining anew. */
+  rejoin(): void;
 }
 
 const startBehind = 0.3; // seconds behind the newest piece, until jitter is measured
@@ -67,7 +69,7 @@ export class Playback {
       liveSyncOnStallIncrease: 0,
       maxLiveSyncPlaybackRate: 1, // steer() sets the speed
       backBufferLength: 20,
-      maxBufferLength: 30, // from that keyframe to live
+      maxBufferLength: 15, // from that keyframe to live
       startLevel: 0,
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
@@ -121,20 +123,14 @@ export class Playback {
     const edge = this.hls.liveSyncPosition;
     const end = this.bufferedEnd();
     if (edge === null) return;
-    if (end > 0 && Math.abs(end - edge) < 1) {
-      this.video.currentTime = Math.max(0, end - startBehind);
-      return;
-    }
-    this.video.currentTime = this.keyBefore(edge);
-    this.behind = true;
+    if (end > 0 && Math.abs(end - edge) < 1) this.video.currentTime = Math.max(0, end - startBehind);
+    else if (this.longGops()) this.on.rejoin();
+    else this.video.currentTime = edge;
   }
 
-  /** Where to begin so as to get to `edge`: the start of the newest segment with a keyframe there. hls.js searches for it in vain. */
-  private keyBefore(edge: number): number {
-    const parts = this.hls.latestLevelDetails?.partList ?? [];
-    const key = parts.findLast((p) => p.index === 0 && p.independent && !p.gap && p.start <= edge);
-    const cut = parts.some((p) => p.index === 0 && !p.independent && key && p.start > key.start);
-    return key && cut ? key.start + 0.01 : edge;
+  /** Reports whether segments begin without a keyframe: hls.js does not get going in the middle of such. */
+  private longGops(): boolean {
+    return (this.hls.latestLevelDetails?.partList ?? []).some((p) => p.index === 0 && !p.independent);
   }
 
   /** Goes on to live from the keyframe that playing began at, once all is buffered from there to what is newest. */

@@ -48,7 +48,7 @@ export interface PlayerOptions {
 }
 
 const pollMs = 1_000;
-const emptyMs = 250; // between looks at a playlist that has nothing whole yet
+const emptyMs = 250; // between looks at a playlist that has nothing yet
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 
 export class Player extends EventTarget {
@@ -248,6 +248,7 @@ export class Player extends EventTarget {
     let asked = 0;
     let check = false;
     let empty = false;
+    let rejoin = false;
     let failure: unknown = null;
     this.playback = new Playback(
       this.video,
@@ -275,6 +276,10 @@ export class Player extends EventTarget {
           empty = true;
           this.wake();
         },
+        rejoin: () => {
+          rejoin = true;
+          this.wake();
+        },
       },
       this.target,
     );
@@ -282,6 +287,7 @@ export class Player extends EventTarget {
       while (!signal.aborted) {
         await this.rest(500, signal);
         if (failure) throw failure;
+        if (rejoin) return;
         if (empty) {
           await sleep(emptyMs, signal);
           return;
