@@ -56,6 +56,7 @@ function observe() {
 async function visit(ms) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
+  page.on("pageerror", (e) => console.error(e));
   await page.addInitScript(observe);
   // A new window keeps Chromium busy for a while (its own pages take more processor time
   // than ours): someone who follows a link has it open already.

@@ -123,7 +123,7 @@ pid %[1]s/pid; error_log %[1]s/error.log warn;
 events { worker_connections 1024; }
 rtmp { server { listen %[2]s; chunk_size 4096;
   application live { live on; hls on; hls_path %[1]s/hls; hls_fragment 1s; hls_playlist_length 6s; } } }
-http { access_log off; server { listen %[3]s; root %[1]s; types { application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
+http { access_log off; server { listen %[3]s; root %[1]s; types { text/html html; text/javascript js; application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
   add_header Access-Control-Allow-Origin *; add_header Cache-Control no-cache; } }
 `
 

@@ -8,7 +8,7 @@ import (
 // gcPercent is how much garbage may pile up, in percent of what lives. Nearly all that
 // lives here are windows of media, which cost the collector nothing to look at, so that
 // collecting four times as often as Go does by default is cheaper than the memory.
-const gcPercent = 25
+const gcPercent = 10
 
 // tuneMemory sets how memory is traded for processor time, unless GOGC says otherwise.
 func tuneMemory() {
