@@ -81,28 +81,9 @@ func (c *cursor) legacyAAC(p *Packet) error {
 
 func (c *cursor) exAudio(p *Packet, typ uint8) error {
 	typ, p.Nanos = c.modEx(typ)
-	multitrack := typ == audioMultitrack
-	kind := uint8(0)
-	if multitrack {
-		k := c.u8()
-		kind, typ = k>>4, k&0x0F
-		if kind > manyTracksManyCodecs || typ == audioMultitrack {
-			return fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, typ, ErrForm)
-		}
-	}
-	var fourCC media.Codec
-	if kind != manyTracksManyCodecs {
-		fourCC = c.fourCC()
-	}
-	if multitrack {
-		cc, body, found := c.tracks(p, kind, fourCC)
-		if !found {
-			return c.err
-		}
-		fourCC, c.b = cc, body
-	}
-	if c.err != nil {
-		return c.err
+	typ, fourCC, found, err := c.track(p, typ, audioMultitrack)
+	if err != nil || !found {
+		return err
 	}
 	p.Key = true
 	return c.exAudioBody(p, typ, fourCC)

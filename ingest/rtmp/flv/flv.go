@@ -157,3 +157,27 @@ func (c *cursor) tracks(p *Packet, kind uint8, fourCC media.Codec) (media.Codec,
 func unsupported(kind, name string) error {
 	return fmt.Errorf("%s comes as %s: %w", kind, name, ErrCodec)
 }
+
+// track reads what stands before an enhanced packet's body, in audio and video alike:
+// the packet type and codec of the one track that is taken. multitrack is the packet
+// type that announces several; found is false when none of them is to be taken.
+func (c *cursor) track(p *Packet, typ, multitrack uint8) (inner uint8, fourCC media.Codec, found bool, err error) {
+	if typ != multitrack {
+		fourCC = c.fourCC()
+		return typ, fourCC, c.err == nil, c.err
+	}
+	k := c.u8()
+	kind, inner := k>>4, k&0x0F
+	if kind > manyTracksManyCodecs || inner == multitrack {
+		return inner, "", false, fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, inner, ErrForm)
+	}
+	if kind != manyTracksManyCodecs {
+		fourCC = c.fourCC()
+	}
+	cc, body, found := c.tracks(p, kind, fourCC)
+	if !found || c.err != nil {
+		return inner, "", false, c.err
+	}
+	c.b = body
+	return inner, cc, true, nil
+}

@@ -93,28 +93,9 @@ func (c *cursor) exVideo(p *Packet, first uint8) error {
 	if frameType == frameCommand && typ != videoMetadata {
 		return nil // a command, no picture
 	}
-	multitrack := typ == videoMultitrack
-	kind := uint8(0)
-	if multitrack {
-		k := c.u8()
-		kind, typ = k>>4, k&0x0F
-		if kind > manyTracksManyCodecs || typ == videoMultitrack {
-			return fmt.Errorf("multitrack of type %d, packet type %d: %w", kind, typ, ErrForm)
-		}
-	}
-	var fourCC media.Codec
-	if kind != manyTracksManyCodecs {
-		fourCC = c.fourCC()
-	}
-	if multitrack {
-		cc, body, found := c.tracks(p, kind, fourCC)
-		if !found {
-			return c.err
-		}
-		fourCC, c.b = cc, body
-	}
-	if c.err != nil {
-		return c.err
+	typ, fourCC, found, err := c.track(p, typ, videoMultitrack)
+	if err != nil || !found {
+		return err
 	}
 	p.Key = isKey(frameType)
 	return c.exVideoBody(p, typ, fourCC)
