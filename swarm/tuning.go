@@ -1,0 +1,47 @@
+package swarm
+
+import "time"
+
+// Tuning holds what the protocol leaves to each peer's judgement. The simulator tries
+// alternatives; docs/adr says what was found.
+type Tuning struct {
+	ByPiece     bool // stripe lanes by piece instead of by block
+	HeadParents int  // how many parents push heads
+
+	Neighbours int // connections that a viewer keeps up by itself
+	MaxConns   int // and takes at most
+
+	CreditAhead time.Duration // credit covers the rate for the round trip and this long
+	CreditMin   int64         // bytes
+	CreditMax   int64
+
+	Reserve  float64       // share of the uplink budget that lanes leave to repairs
+	Burst    time.Duration // of the uplink budget that may go out at once
+	QueueMax time.Duration // pushes that waited longer are dropped
+
+	Patience  time.Duration // least time after a head in which a lane may deliver before the block is asked for
+	Missed    int           // blocks in a row that a lane's parent may miss
+	WantAgain time.Duration // least time before a block is asked of another
+	ToSeeds   time.Duration // slack under which seeds are asked too
+	ToOrigin  time.Duration // slack under which the origin is
+
+	Better  float64       // a lane moves to a parent that is at most this share of the present one's lateness
+	Improve time.Duration // how often that is looked at
+
+	CopiesPer int // a seed feeds one copy of each lane, and one more for every so many peers
+	State     time.Duration
+	PingEvery time.Duration
+}
+
+// DefaultTuning is what the simulator found best.
+func DefaultTuning() Tuning {
+	return Tuning{
+		HeadParents: 1, Neighbours: 12, MaxConns: 48,
+		CreditAhead: 100 * time.Millisecond, CreditMin: 32 << 10, CreditMax: 1 << 20,
+		Reserve: 0.1, Burst: 50 * time.Millisecond, QueueMax: 2 * time.Second,
+		Patience: 150 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
+		ToSeeds: 500 * time.Millisecond, ToOrigin: 300 * time.Millisecond,
+		Better: 0.7, Improve: 2 * time.Second,
+		CopiesPer: 40, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
+	}
+}
