@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -59,13 +60,16 @@ type Dial struct {
 
 // Piece is a verified piece.
 type Piece struct {
-	Head *Head
-	Data []byte // nil for a gap
+	Head   *Head
+	Blocks [][]byte // none for a gap; shared with the node, which keeps them while its window does
 	// Bytes counts the piece's bytes by who delivered them.
 	Bytes     [sources]int64
 	Duplicate int64 // bytes of good blocks that came again
 	Rejected  int   // blocks that were false
 }
+
+// Data returns the piece's bytes in one slice of its own.
+func (p *Piece) Data() []byte { return bytes.Join(p.Blocks, nil) }
 
 // Fetch asks for the blocks First to Last of a piece from the origin, over HTTP:
 // the bytes from First × 16 KiB on. Fetched or FetchFailed answers.

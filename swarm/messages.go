@@ -13,8 +13,13 @@ import (
 // Version is the version of the protocol that Hello states.
 const Version = 1
 
-// Lanes is how many lanes the blocks of a rendition are striped over.
-const Lanes = 16
+// Lanes is how many lanes the blocks of a rendition are striped over. One more, HeadLane,
+// carries the heads.
+const (
+	Lanes    = 16
+	HeadLane = Lanes
+	allLanes = Lanes + 1
+)
 
 // MaxBlocks is the most blocks that a piece can have.
 const MaxBlocks = event.MaxPiece / event.BlockSize
@@ -85,17 +90,17 @@ func (m *Mask) Len() int {
 	return n
 }
 
-// LaneMask is a set of lanes.
-type LaneMask uint16
+// LaneMask is a set of lanes, HeadLane among them.
+type LaneMask uint32
 
 // AllLanes is the set of every lane.
-const AllLanes LaneMask = 1<<Lanes - 1
+const AllLanes LaneMask = 1<<allLanes - 1
 
 // Has reports whether lane l is in the set.
 func (m LaneMask) Has(l int) bool { return m>>l&1 == 1 }
 
 // Len returns how many lanes are in the set.
-func (m LaneMask) Len() int { return bits.OnesCount16(uint16(m)) }
+func (m LaneMask) Len() int { return bits.OnesCount32(uint32(m)) }
 
 // Message is one message of the protocol. What a message holds is shared between
 // connections and must not be changed after it was sent or received.
@@ -194,12 +199,11 @@ type GetHeads struct {
 	Count int
 }
 
-// Subscribe says which lanes of a rendition the sender wants pushed to it from now on,
-// and whether heads too. It replaces what it asked for before.
+// Subscribe says which lanes of a rendition the sender wants pushed to it from now on.
+// It replaces what it asked for before.
 type Subscribe struct {
 	R      event.Rendition
 	Lanes  LaneMask
-	Heads  bool
 	Urgent bool // nobody else would have it
 }
 
@@ -208,7 +212,6 @@ type Subscribe struct {
 type Grant struct {
 	R     event.Rendition
 	Lanes LaneMask
-	Heads bool
 }
 
 // Peers names others to ask instead of the sender, or besides.
@@ -228,7 +231,7 @@ const NoDepth = 255
 // seed's own are 0), and how many more lane subscriptions it would take on.
 type State struct {
 	R     event.Rendition
-	Depth [Lanes]uint8
+	Depth [allLanes]uint8
 	Spare uint16
 }
 
@@ -285,7 +288,6 @@ const (
 	BadMessage         // bytes that are no message, or a message that cannot be
 	LiedBlock          // a block that does not hash to its leaf
 	LiedHead           // a head that does not verify
-	LiedHave           // it repeatedly announced what it does not have
 )
 
 // Bans reports whether whoever caused the reason is not to be talked to again.
@@ -309,8 +311,6 @@ func (r Reason) String() string {
 		return "a false block"
 	case LiedHead:
 		return "a false head"
-	case LiedHave:
-		return "announced what it had not"
 	}
 	return fmt.Sprintf("reason %d", uint8(r))
 }

@@ -12,10 +12,10 @@ type Config struct {
 	ID       PeerID
 	Role     Role
 	Verifier Verifier
-	// Wants names the renditions to receive; nil: all, as seeds do that have nothing
-	// else to get them from.
+	// Wants names the renditions to receive; none for a seed that is fed by its caller.
 	Wants []event.Rendition
-	// Up is the uplink budget in bit/s, all connections together; 0 gives nothing.
+	// Up is the uplink budget in bit/s, all connections together: 0 gives nothing,
+	// Unlimited knows no bound but credit.
 	Up int64
 	// NoOrigin is set where there is nobody to Fetch from.
 	NoOrigin bool
