@@ -67,6 +67,7 @@ type fetched struct {
 	duplicate int64
 	broke     bool // pieces are missing before this one
 	catchup   bool
+	gaps      []manifest.Entry // that stand right before this piece
 	err       error
 }
 

@@ -17,8 +17,9 @@ import (
 type step struct {
 	entry   manifest.Entry
 	init    event.Root
-	broke   bool // something is missing before it
-	catchup bool // it was there before the viewer
+	broke   bool             // something is missing before it
+	catchup bool             // it was there before the viewer
+	gaps    []manifest.Entry // that stand right before it
 }
 
 // feed is what the follower knows of the stream as a whole, for whoever shows it.
@@ -56,13 +57,14 @@ type follower struct {
 	out       chan<- step
 
 	chain   manifest.Chain
-	newest  event.Position // of what was taken in
-	init    event.Root     // of the segment at newest
-	dsn     uint64         // of newest
-	begun   bool           // a keyframe was handed on
-	broke   bool           // something is missing before the next step
-	missing string         // why the origin is not answering; logged once
-	bad     int            // replies in a row that did not verify
+	newest  event.Position   // of what was taken in
+	init    event.Root       // of the segment at newest
+	dsn     uint64           // of newest
+	begun   bool             // a keyframe was handed on
+	broke   bool             // something is missing before the next step
+	gaps    []manifest.Entry // since the last step; at most a window of them
+	missing string           // why the origin is not answering; logged once
+	bad     int              // replies in a row that did not verify
 }
 
 // run follows the stream from the document that the viewer joined with until ctx ends
@@ -319,12 +321,15 @@ func (f *follower) hand(ctx context.Context, e manifest.Entry, joining bool) err
 	case e.Gap:
 		f.log.Warn("a piece was lost before it was signed", "at", e.Position())
 		f.broke = true
+		if f.begun && len(f.gaps) < manifest.MaxWindowEntries {
+			f.gaps = append(f.gaps, e)
+		}
 		return nil
 	case f.init.IsZero(), !f.begun && !(e.Key && e.StartsSegment()):
 		return nil
 	}
-	s := step{entry: e, init: f.init, broke: f.broke, catchup: joining}
-	f.begun, f.broke = true, false
+	s := step{entry: e, init: f.init, broke: f.broke, catchup: joining, gaps: f.gaps}
+	f.begun, f.broke, f.gaps = true, false, nil
 	select {
 	case f.out <- s:
 		return nil

@@ -91,7 +91,7 @@ func (g *gatherer) piece(ctx context.Context, s step, init *pendingInit, first b
 	w := wanted{rendition: g.rendition, at: s.entry.Position(), root: s.entry.Root, size: s.entry.Size}
 	f := fetch(ctx, g.source, w, g.timing)
 	<-init.done
-	f.entry, f.broke, f.catchup = s.entry, s.broke, s.catchup
+	f.entry, f.broke, f.catchup, f.gaps = s.entry, s.broke, s.catchup, s.gaps
 	f.init = initSegment{root: s.init, data: init.got.data}
 	if first {
 		f.rejected += init.got.rejected

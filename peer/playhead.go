@@ -184,6 +184,20 @@ func (p *Playhead) backlog() event.Ticks {
 	return sum
 }
 
+// Now returns, at now, how far the playhead is behind the camera's bytes, 0 before it
+// has begun, and how much media is ahead of it.
+func (p *Playhead) Now(now time.Time) (delay, ahead time.Duration) {
+	p.Advance(now)
+	if !p.started {
+		return 0, p.backlog().Duration()
+	}
+	rest := p.backlog()
+	if !p.done {
+		rest -= min(p.zero-p.queue[0].PTS+event.TicksOf(now.Sub(p.anchor)), p.queue[0].Dur)
+	}
+	return p.delayAt(now), rest.Duration()
+}
+
 // SetOffline says at now whether anybody publishes. While nobody does, being held is
 // no stall; a hold that had begun counts up to now.
 func (p *Playhead) SetOffline(now time.Time, offline bool) {

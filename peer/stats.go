@@ -72,6 +72,10 @@ type Line struct {
 	State State   `json:"state"`
 	// WrittenMS is the media time verified and handed to the output.
 	WrittenMS int64 `json:"written_ms"`
+	DelayNow  int64 `json:"delay_now_ms"` // how far the playhead is behind the camera's bytes now; 0: it has not begun
+	BufferMS  int64 `json:"buffer_ms"`    // verified media ahead of the playhead
+	Upload    int64 `json:"upload"`       // bytes of blocks given to other viewers
+	Up        int64 `json:"up"`           // bit/s given since the line before
 	Summary
 }
 

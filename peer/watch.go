@@ -35,7 +35,15 @@ type Options struct {
 	// Patience is how long to go without a new piece before giving up; 0: for ever, so
 	// that a live stream that comes back is watched on.
 	Patience time.Duration
-	Now      func() time.Time // the viewer's clock; default: time.Now
+	// HLS is where a local low-latency HLS server of what is verified listens, such as
+	// 127.0.0.1:9000; empty: nowhere. An address that cannot be had is an
+	// *hls.AddressError.
+	HLS string
+	// Serving is told the address of the playlist once the server listens.
+	Serving func(playlist string)
+	UpRate  int64            // bit/s that are given to other viewers at most; 0: the swarm's default
+	NoUp    bool             // give other viewers nothing
+	Now     func() time.Time // the viewer's clock; default: time.Now
 
 	timing *timing // for tests
 }
@@ -59,12 +67,17 @@ func Watch(ctx context.Context, o Options) (Summary, error) {
 		defer transport.CloseIdleConnections()
 		o.HTTPClient = &http.Client{Transport: transport}
 	}
-	out := output{open: o.open, log: o.Log.Info, limit: event.TicksOf(o.Length)}
-	if err := out.begin(); err != nil {
+	players, err := servePlayers(ctx, o, loc)
+	if err != nil {
 		return Summary{}, err
 	}
-	w := &watcher{options: o, began: o.Now(), feed: &feed{}, out: out}
-	return w.finish(ended(ctx, w.watch(ctx, loc)))
+	out := output{open: o.open, log: o.Log.Info, limit: event.TicksOf(o.Length)}
+	if err := out.begin(); err != nil {
+		return Summary{}, errors.Join(err, players.stop())
+	}
+	w := &watcher{options: o, began: o.Now(), feed: &feed{}, out: out, players: players}
+	err = ended(ctx, w.watch(ctx, loc))
+	return w.finish(errors.Join(err, players.stop()))
 }
 
 // watch joins the stream and plays it.
@@ -184,7 +197,8 @@ type watcher struct {
 	playhead Playhead
 	summary  Summary
 	out      output
-	missing  error // the first piece nobody had
+	players  *players // nil: none are served
+	missing  error    // the first piece nobody had
 	news     time.Time
 	shown    time.Time
 }
@@ -232,7 +246,7 @@ func (w *watcher) take(f fetched) error {
 		if w.missing == nil {
 			w.missing = f.err
 		}
-		return nil
+		return w.players.add(f)
 	case f.err != nil:
 		return f.err
 	}
@@ -241,6 +255,9 @@ func (w *watcher) take(f fetched) error {
 		Position: f.entry.Position(), PTS: f.entry.PTS, Dur: f.entry.Dur,
 		At: time.UnixMilli(f.entry.At), Ready: time.UnixMilli(f.entry.Issued), Catchup: f.catchup,
 	})
+	if err := w.players.add(f); err != nil {
+		return err
+	}
 	return w.out.write(f)
 }
 
@@ -249,6 +266,7 @@ func (w *watcher) tick() error {
 	now := w.clock.Now()
 	state := w.feed.state(now, w.good)
 	w.playhead.SetOffline(now, state == Offline)
+	w.players.setEnded(state == Offline && w.options.Now().Sub(w.news) >= endSettle)
 	if at := w.options.Now(); at.Sub(w.shown) >= w.options.StatsEvery {
 		w.shown = w.shown.Add(at.Sub(w.shown).Truncate(w.options.StatsEvery))
 		w.report(state)
@@ -266,9 +284,14 @@ func (w *watcher) report(state State) {
 	if w.options.Stats == nil {
 		return
 	}
-	w.options.Stats(Line{
+	line := Line{
 		T: w.options.Now().Sub(w.began).Seconds(), State: state, WrittenMS: millis(w.out.total), Summary: w.summary,
-	})
+	}
+	if w.clock != nil {
+		delay, ahead := w.playhead.Now(w.clock.Now())
+		line.DelayNow, line.BufferMS = delay.Milliseconds(), ahead.Milliseconds()
+	}
+	w.options.Stats(line)
 }
 
 // finish closes the output and returns the summary with the error that counts.

@@ -15,12 +15,16 @@ import (
 	"time"
 
 	"github.com/shoalcast/shoal/peer"
+	"github.com/shoalcast/shoal/peer/hls"
 )
 
 type watchCmd struct {
 	URL     string  `arg:"" help:"A stream's page or manifest.json; with its #id the creator's key is checked."`
 	Out     string  `placeholder:"FILE" help:"Write the verified stream as fragmented MP4; - for standard output."`
 	Seconds float64 `placeholder:"N" help:"Stop after this much media, counted from a keyframe."`
+	HLS     string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
+	Up      string  `placeholder:"RATE" help:"Give other viewers at most this much, such as 5Mbit."`
+	NoUp    bool    `help:"Give other viewers nothing; those who give come first."`
 	Stats   string  `enum:"none,text,json" default:"none" help:"Report once a second and at the end: ${enum}. With json, standard error holds JSON lines only; logs go to --log-file."`
 	Pins    string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
@@ -47,14 +51,24 @@ func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
 
 // watch returns no summary when it could not begin.
 func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer.Summary, error) {
-	if c.Seconds < 0 {
-		return nil, refused(fmt.Errorf("--seconds %v must not be negative", c.Seconds))
+	if err := c.check(); err != nil {
+		return nil, refused(err)
 	}
 	link, err := peer.ParseURL(c.URL)
 	if err != nil {
 		return nil, refused(err)
 	}
-	opts := peer.Options{URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second))}
+	opts := peer.Options{
+		URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second)), HLS: c.HLS, NoUp: c.NoUp,
+		Serving: func(playlist string) { c.serving(t, playlist) },
+	}
+	if c.Up != "" {
+		up, err := parseBytes("--up", c.Up)
+		if err != nil {
+			return nil, refused(err)
+		}
+		opts.UpRate = 8 * int64(up)
+	}
 	if link.ID == "" { // else the link says whose stream it is
 		if opts.PinFile, err = c.pinFile(); err != nil {
 			return nil, refused(err)
@@ -85,7 +99,34 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 		}
 	}
 	summary, err := peer.Watch(ctx, opts)
+	if taken := (*hls.AddressError)(nil); errors.As(err, &taken) {
+		return nil, refused(fmt.Errorf("--hls: %w", err))
+	}
 	return &summary, err
+}
+
+func (c *watchCmd) check() error {
+	switch {
+	case c.Seconds < 0:
+		return fmt.Errorf("--seconds %v must not be negative", c.Seconds)
+	case c.NoUp && c.Up != "":
+		return errors.New("--up and --no-up exclude each other: name one")
+	}
+	return checkAddress("--hls", c.HLS)
+}
+
+// serving says where players find the stream.
+func (c *watchCmd) serving(t terminal, playlist string) {
+	if c.Stats == statsJSON {
+		jsonLine(t.err, playLine{playlist})
+		return
+	}
+	fmt.Fprintln(t.err, "play", playlist)
+}
+
+// playLine is what stands on standard error instead of that with --stats json.
+type playLine struct {
+	Play string `json:"play"`
 }
 
 // Values of --stats that report anything.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -50,4 +51,17 @@ func TestWithJSONStatsEveryErrorIsALineOfJSON(t *testing.T) {
 			t.Errorf("%s: standard error holds %q", name, stderr)
 		}
 	}
+}
+
+func TestPlayersAreServedOnlyWhereNobodyElseIs(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	link := viewersLink + "#" + strings.Repeat("a", 32)
+	refuses(t, l.Addr().String()+" is taken by another program", "watch", link, "--hls", l.Addr().String())
+	refuses(t, "--hls", "watch", link, "--hls", "9000")
+	refuses(t, "--up", "watch", link, "--up", "fast")
+	refuses(t, "--no-up", "watch", link, "--up", "5Mbit", "--no-up")
 }
