@@ -29,6 +29,8 @@ func TestDocumentsStayAsTheyAre(t *testing.T) {
 	})
 	must(t, err)
 	entries := append(c.stream(t, epoch0, 2), c.sign(t, c.piece(epoch0, 3))...)
+	closed, err := manifest.SignClose(c.session, c.closing())
+	must(t, err)
 	vectors := []vector{
 		{Name: "genesis", Envelope: c.genesis},
 		{Name: "rotation", Envelope: rotation},
@@ -37,6 +39,7 @@ func TestDocumentsStayAsTheyAre(t *testing.T) {
 		{Name: "an entry inside a segment", Envelope: entries[1].Envelope},
 		{Name: "a gap", Envelope: entries[2].Envelope},
 		{Name: "the entry after a gap", Envelope: entries[3].Envelope},
+		{Name: "a close record", Envelope: closed},
 	}
 	for i := range vectors {
 		vectors[i].Payload = string(vectors[i].Envelope.Payload)

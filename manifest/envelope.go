@@ -23,6 +23,7 @@ const (
 	TypeRotation = "application/vnd.shoal.rotation.v1+json"
 	TypeSession  = "application/vnd.shoal.session.v1+json"
 	TypeEntry    = "application/vnd.shoal.entry.v1+json"
+	TypeClose    = "application/vnd.shoal.close.v1+json"
 )
 
 // MaxEnvelope is the most bytes an envelope's JSON may have.

@@ -113,3 +113,20 @@ func FuzzRotation(f *testing.F) {
 		}
 	})
 }
+
+func FuzzClose(f *testing.F) {
+	c := withSession(f)
+	env, err := manifest.SignClose(c.session, c.closing())
+	must(f, err)
+	f.Add(env.Payload)
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		r, err := c.trust.OpenClose(signRaw(c.session, manifest.TypeClose, payload))
+		if err != nil {
+			return
+		}
+		readsLikeOthers(t, payload, r)
+		if _, err := manifest.SignClose(c.session, r); err != nil {
+			t.Errorf("it can be read but not written: %v", err)
+		}
+	})
+}

@@ -2,40 +2,19 @@ package metainfo
 
 import (
 	"crypto/sha1" //nolint:gosec // BEP 3 hashes pieces and info dictionaries with SHA-1
-	"encoding/hex"
 	"errors"
 	"fmt"
 
 	"github.com/zeebo/bencode"
+
+	"github.com/shoalcast/shoal/manifest"
 )
 
 // InfoHash names a v1 torrent: the SHA-1 of its info dictionary (BEP 3).
-type InfoHash [sha1.Size]byte
-
-func (h InfoHash) String() string { return hex.EncodeToString(h[:]) }
-
-// MarshalText writes 40 lower-case hexadecimal digits.
-func (h InfoHash) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
-
-// UnmarshalText reads 40 lower-case hexadecimal digits.
-func (h *InfoHash) UnmarshalText(b []byte) error {
-	parsed, err := ParseInfoHash(string(b))
-	if err == nil {
-		*h = parsed
-	}
-	return err
-}
+type InfoHash = manifest.InfoHash
 
 // ParseInfoHash reads 40 lower-case hexadecimal digits.
-func ParseInfoHash(s string) (InfoHash, error) {
-	var h InfoHash
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(h) || hex.EncodeToString(b) != s {
-		return h, errors.New("an infohash is 40 lower-case hexadecimal digits")
-	}
-	copy(h[:], b)
-	return h, nil
-}
+func ParseInfoHash(s string) (InfoHash, error) { return manifest.ParseInfoHash(s) }
 
 // HashInfo returns the infohash of an info dictionary's exact bytes.
 func HashInfo(info []byte) InfoHash { return sha1.Sum(info) } //nolint:gosec // BEP 3
