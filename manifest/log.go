@@ -43,7 +43,7 @@ func (l *Log) Add(s Signed) (bool, error) {
 // trim drops what no window will need again, once the window is known without holes.
 func (l *Log) trim() {
 	run := l.run()
-	start := windowStart(len(run), func(i int) *Entry { return &run[i].Entry })
+	start := WindowStart(len(run), func(i int) *Entry { return &run[i].Entry })
 	if start == 0 {
 		return
 	}
@@ -154,7 +154,7 @@ func (l *Log) run() []Signed {
 // View wants. The slice is the caller's.
 func (l *Log) Entries() []Entry {
 	run := l.run()
-	run = run[windowStart(len(run), func(i int) *Entry { return &run[i].Entry }):]
+	run = run[WindowStart(len(run), func(i int) *Entry { return &run[i].Entry }):]
 	out := make([]Entry, len(run))
 	for i := range run {
 		out[i] = run[i].Entry

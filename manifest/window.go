@@ -17,10 +17,12 @@ const (
 // of pictures before the current one if that is earlier, within MaxWindowBytes and
 // MaxWindowEntries. It depends on nothing but the entries.
 func Window(entries []Entry) []Entry {
-	return entries[windowStart(len(entries), func(i int) *Entry { return &entries[i] }):]
+	return entries[WindowStart(len(entries), func(i int) *Entry { return &entries[i] }):]
 }
 
-func windowStart(n int, at func(int) *Entry) int {
+// WindowStart is Window for whoever keeps entries inside of something else: of n of them,
+// in order, it returns the index of the first that stays.
+func WindowStart(n int, at func(int) *Entry) int {
 	var (
 		media event.Ticks
 		bytes int64
