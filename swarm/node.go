@@ -1,10 +1,17 @@
 package swarm
 
 import (
+	"cmp"
+	"math"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/shoalcast/shoal/event"
 )
+
+// Unlimited is an uplink budget without a bound of its own.
+const Unlimited = math.MaxInt64
 
 // Config says who a node is. Stream, ID and Verifier must be set.
 type Config struct {
@@ -30,17 +37,281 @@ type Info struct {
 	Outbound bool           // this side dialled
 }
 
-// The methods of a Node, in sum. None blocks, none keeps what it is handed beyond what
-// its comment says, and after each the caller takes Effects.
-//
-//	New(Config) *Node
-//	Connected(now, Conn, Info), Receive(now, Conn, Message), Closed(now, Conn)
-//	Tick(now) when Wake() has come
-//	AddHead(now, *Head)                    an entry of one's own, verified, with leaves
-//	Add(now, *Head, data, Source)          a whole piece of one's own, verified
-//	AddInit(now, root, data)
-//	Fetched(now, Key, first int, data), FetchFailed(now, Key)
-//	Follow(now, r, from Position)          what to receive; nothing before it is asked for
-//	Play(now, r, Epoch, pts, at Time)      when the media at pts is played; the rest follows
-//	SetUp(bit/s), SetSwarm(size), Drain(now), Relay(now, *Signal)
-//	Effects() *Effects, Wake() Time, Stats() Stats
+// Node is one peer's part in one stream's swarm. Whoever runs it tells it what happens
+// and when, and after each call does what Effects says; none of its methods blocks. It is
+// not safe for concurrent use.
+type Node struct {
+	cfg    Config
+	t      Tuning
+	random random
+	conns  []*neighbour // by age
+	byConn map[Conn]*neighbour
+	tracks []*track
+	inits  inits
+	uplink pacer
+	swarm  int // peers in it, as far as told
+
+	draining   bool
+	maintainAt Time // lanes, neighbours and states are looked at by then
+	improveAt  Time
+	out        Effects
+	stats      Stats
+}
+
+// Stats is what a node has done so far.
+type Stats struct {
+	Conns     int
+	Children  int               // lanes that are pushed to others, all renditions together
+	Parents   int               // lanes that are received
+	Sent      int64             // bytes of blocks
+	Received  [sources]int64    // bytes of good blocks, each once
+	Duplicate int64             // bytes of blocks that were here already
+	Unasked   int64             // bytes of blocks that nobody can use any more
+	Rejected  int64             // false blocks
+	Dropped   [LiedHead + 1]int // connections ended from this side, by reason
+}
+
+// New returns a node that has no connections and knows of nothing.
+func New(cfg Config) *Node {
+	if cfg.Tuning == (Tuning{}) {
+		cfg.Tuning = DefaultTuning()
+	}
+	n := &Node{cfg: cfg, t: cfg.Tuning, random: newRandom(cfg.Random), byConn: map[Conn]*neighbour{}}
+	for _, r := range cfg.Wants {
+		n.track(r).wanted = true
+	}
+	n.uplink.set(cfg.Up)
+	return n
+}
+
+// Effects hands over what is to be done since it was asked last.
+func (n *Node) Effects() *Effects { return &n.out }
+
+// Stats returns the node's figures.
+func (n *Node) Stats() Stats {
+	s := n.stats
+	s.Conns = len(n.conns)
+	for _, nb := range n.conns {
+		for _, nt := range nb.tracks {
+			s.Children += nt.gives.Len()
+			s.Parents += nt.granted.Len()
+		}
+	}
+	return s
+}
+
+// SetUp changes the uplink budget, in bit/s. Children that it no longer bears go first
+// to others.
+func (n *Node) SetUp(now Time, bitsPerSecond int64) {
+	n.begin()
+	n.cfg.Up = bitsPerSecond
+	n.uplink.set(bitsPerSecond)
+	n.shed()
+	n.pump(now)
+}
+
+// SetSwarm tells how many peers there are in all, as a tracker knows: a seed
+// feeds more first copies to a larger swarm.
+func (n *Node) SetSwarm(size int) { n.swarm = size }
+
+// Connected takes in a new connection.
+func (n *Node) Connected(now Time, c Conn, info Info) {
+	n.begin()
+	nb := &neighbour{conn: c, info: info, since: now, heardAt: now, allowed: creditStart, limit: creditStart, guard: newGuard(now)}
+	n.conns = append(n.conns, nb)
+	n.byConn[c] = nb
+	n.send(nb, &Hello{
+		Version: Version, Stream: n.cfg.Stream, ID: n.cfg.ID, Role: n.cfg.Role,
+		Leaf: n.cfg.Up == 0 || n.draining, Up: n.upKbit(),
+	})
+	nb.ping(n, now)
+}
+
+func (n *Node) upKbit() uint32 { return uint32(min(n.cfg.Up/1000, math.MaxUint32)) }
+
+// Closed takes note that a connection is gone.
+func (n *Node) Closed(now Time, c Conn) {
+	n.begin()
+	if nb := n.byConn[c]; nb != nil {
+		n.forget(now, nb)
+		n.maintain(now)
+	}
+}
+
+// forget lets go of a neighbour and of what it was to do.
+func (n *Node) forget(now Time, nb *neighbour) {
+	delete(n.byConn, nb.conn)
+	n.conns = slices.DeleteFunc(n.conns, func(o *neighbour) bool { return o == nb })
+	nb.gone = true
+	for _, t := range n.tracks {
+		for l := range t.lanes {
+			if t.lanes[l].parent == nb {
+				t.orphan(now, l)
+			}
+			if t.lanes[l].next == nb {
+				t.lanes[l].next = nil
+			}
+		}
+		for _, p := range t.open {
+			p.release(nb, now)
+		}
+	}
+	n.maintainAt = now
+}
+
+// drop ends a connection from this side.
+func (n *Node) drop(now Time, nb *neighbour, why Reason) {
+	if nb.gone {
+		return
+	}
+	n.send(nb, &Bye{Reason: why})
+	n.out.Drop = append(n.out.Drop, Drop{nb.conn, why})
+	n.stats.Dropped[why]++
+	n.forget(now, nb)
+}
+
+func (n *Node) send(nb *neighbour, m Message) {
+	n.out.Send = append(n.out.Send, Send{nb.conn, m})
+}
+
+// begin makes room for the effects of one call.
+func (n *Node) begin() {
+	o := &n.out
+	clear(o.Send)
+	o.Send, o.Drop, o.Heads, o.Pieces, o.Fetch = o.Send[:0], o.Drop[:0], o.Heads[:0], o.Pieces[:0], o.Fetch[:0]
+	o.Dial, o.Signals, o.Records, o.Inits = o.Dial[:0], o.Signals[:0], o.Records[:0], o.Inits[:0]
+}
+
+// Wake returns when Tick is due.
+func (n *Node) Wake() Time {
+	at := n.maintainAt
+	for _, t := range n.tracks {
+		at = min(at, t.headsAt)
+		for _, p := range t.open {
+			at = min(at, p.due)
+		}
+	}
+	return min(at, n.uplink.readyAt)
+}
+
+// Tick does what is due by time alone.
+func (n *Node) Tick(now Time) {
+	n.begin()
+	for _, t := range n.tracks {
+		if t.headsAt <= now {
+			n.askHeads(now, t)
+		}
+		n.repair(now, t)
+	}
+	if n.maintainAt <= now {
+		n.maintain(now)
+	}
+	n.pump(now)
+}
+
+// maintain keeps lanes with parents, connections alive and others informed.
+func (n *Node) maintain(now Time) {
+	n.maintainAt = now + n.t.State/2 + n.random.spread(n.t.State)
+	for _, nb := range slices.Clone(n.conns) {
+		switch {
+		case now-nb.heardAt > silence || !nb.hello && now-nb.since > silence/3:
+			n.drop(now, nb, Silent)
+		case now-nb.pingedAt > n.t.PingEvery:
+			nb.ping(n, now)
+		}
+	}
+	improve := n.improveAt <= now
+	if improve {
+		n.improveAt = now + n.t.Improve/2 + n.random.spread(n.t.Improve)
+	}
+	for _, t := range n.tracks {
+		if t.wanted {
+			n.adopt(now, t, improve)
+		}
+	}
+	if improve {
+		n.prune(now)
+	}
+	n.tellStates(now, false)
+	n.pump(now)
+}
+
+// track returns what is known of a rendition, begun when it is new.
+func (n *Node) track(r event.Rendition) *track {
+	if t := n.known(r); t != nil {
+		return t
+	}
+	t := newTrack(r, len(n.tracks), n.cfg.Role != Viewer && len(n.cfg.Wants) == 0)
+	n.tracks = append(n.tracks, t)
+	return t
+}
+
+func (n *Node) known(r event.Rendition) *track {
+	for _, t := range n.tracks {
+		if t.r == r {
+			return t
+		}
+	}
+	return nil
+}
+
+// maxTracks bounds the renditions that a node keeps state of.
+const maxTracks = 16
+
+// Drain says goodbye to children, with others to go to, and takes none from now on.
+// The caller closes the connections a little later.
+func (n *Node) Drain(now Time) {
+	n.begin()
+	n.draining = true
+	for _, nb := range n.conns {
+		if hints := n.hints(nb, 8); len(hints) > 0 {
+			n.send(nb, &Peers{Hints: hints})
+		}
+		n.send(nb, &Drain{})
+	}
+}
+
+// prune makes room among the neighbours: when there are many more than are wanted,
+// the least useful one goes.
+func (n *Node) prune(now Time) {
+	if n.cfg.Role != Viewer || len(n.conns) <= 2*n.t.Neighbours {
+		return
+	}
+	var worst *neighbour
+	for _, nb := range n.conns {
+		if nb.inUse() || now-nb.since < 10*time.Second || nb.role == Seed {
+			continue
+		}
+		if worst == nil || cmp.Compare(nb.lag(), worst.lag()) > 0 {
+			worst = nb
+		}
+	}
+	if worst != nil {
+		n.drop(now, worst, Useless)
+	}
+}
+
+// hints returns peers that somebody else might go to: those with the most to give.
+func (n *Node) hints(to *neighbour, most int) []Hint {
+	able := make([]*neighbour, 0, len(n.conns))
+	for _, nb := range n.conns {
+		if nb != to && nb.hello && !nb.leaf && !nb.draining && nb.role != Seed {
+			able = append(able, nb)
+		}
+	}
+	slices.SortStableFunc(able, func(a, b *neighbour) int { return cmp.Compare(b.spare(), a.spare()) })
+	// Half the best, half anybody, so that the best are not overrun.
+	if len(able) > most {
+		rest := able[most/2:]
+		for i := range most - most/2 {
+			j := i + n.random.below(len(rest)-i)
+			rest[i], rest[j] = rest[j], rest[i]
+		}
+		able = able[:most]
+	}
+	hints := make([]Hint, 0, len(able))
+	for _, nb := range able {
+		hints = append(hints, Hint{ID: nb.id, Addr: nb.info.Addr, Role: nb.role})
+	}
+	return hints
+}

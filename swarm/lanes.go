@@ -1,0 +1,265 @@
+package swarm
+
+import (
+	"time"
+)
+
+// lane is how the blocks of one lane arrive.
+type lane struct {
+	parent   *neighbour // pushes it
+	next     *neighbour // was asked to
+	asked    Time       // when next was
+	since    Time       // when parent began, or the lane was lost
+	last     uint8      // depth when it was lost
+	late     Time       // between a head's arrival and the block's, smoothed
+	missed   int        // blocks in a row that the parent did not send in time
+	received int        // blocks that parent delivered
+}
+
+const (
+	maxDepth   = 32
+	askTimeout = time.Second
+	refusal    = time.Second // before the same is asked again; doubles
+	orphanTime = time.Second // in which a lane that was lost looks only nearer to the source
+)
+
+// delivered takes note of a block from the lane's parent.
+func (ln *lane) delivered(now Time, p *piece) {
+	ln.missed = 0
+	ln.received++
+	sample := now - p.headAt
+	if ln.received == 1 {
+		ln.late = sample
+	} else {
+		ln.late += (sample - ln.late) / 8
+	}
+}
+
+// orphan takes note that a lane has lost its parent.
+func (t *track) orphan(now Time, l int) {
+	ln := &t.lanes[l]
+	if ln.parent != nil {
+		ln.parent.track(t).granted &^= 1 << l
+	}
+	*ln = lane{next: ln.next, asked: ln.asked, since: now, last: t.depth[l], late: ln.late}
+	t.depth[l] = NoDepth
+}
+
+// adopt finds parents for the lanes that have none, and, to improve, better ones.
+func (n *Node) adopt(now Time, t *track, improve bool) {
+	moves := 2
+	var asks []*neighbour
+	urgent := false
+	for l := range t.lanes {
+		ln := &t.lanes[l]
+		if ln.next != nil {
+			if now-ln.asked < askTimeout+ln.next.trip() {
+				continue
+			}
+			ln.next.track(t).refuse(now, l)
+			ln.next = nil
+		}
+		lost := ln.parent == nil || ln.parent.draining || t.depth[l] == NoDepth
+		if !lost && (!improve || moves == 0) {
+			continue
+		}
+		best, cost := n.candidate(now, t, l)
+		switch {
+		case best == nil && lost && now-ln.since > orphanTime:
+			if best = n.lastResort(now, t, l); best == nil {
+				continue
+			}
+			urgent = true
+		case best == nil:
+			continue
+		case !lost && float64(cost) > n.t.Better*float64(ln.late+ln.parent.trip()/2)-float64(10*time.Millisecond):
+			continue
+		case !lost:
+			moves--
+		}
+		ln.next, ln.asked = best, now
+		if len(asks) == 0 || asks[len(asks)-1] != best {
+			asks = append(asks, best)
+		}
+	}
+	done := map[*neighbour]bool{}
+	for _, nb := range asks {
+		if !done[nb] {
+			done[nb] = true
+			n.subscribe(nb, t, urgent && nb.role == Seed)
+		}
+	}
+}
+
+// candidate returns who would deliver a lane soonest, and how late that would be.
+func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
+	ln := &t.lanes[l]
+	limit := uint8(maxDepth)
+	switch {
+	case t.depth[l] != NoDepth:
+		limit = t.depth[l]
+	case ln.parent == nil && ln.last != 0 && now-ln.since < orphanTime:
+		limit = min(limit, ln.last)
+	}
+	var best *neighbour
+	var least Time
+	for _, nb := range n.conns {
+		if !nb.hello || nb.leaf || nb.draining || nb == ln.parent {
+			continue
+		}
+		nt := nb.track(t)
+		if !nt.stated || nt.depth[l] >= limit || nt.gives.Has(l) || nt.refused[l] > now {
+			continue
+		}
+		cost := nt.lag
+		if nt.announce < 4 {
+			cost = Time(nt.depth[l]) * usualHop
+		}
+		cost += nb.trip()/2 + Time(nt.granted.Len())*2*time.Millisecond + Time(n.random.below(8))*time.Millisecond
+		if nt.spare == 0 {
+			cost += crowded
+		}
+		if best == nil || cost < least {
+			best, least = nb, cost
+		}
+	}
+	return best, least
+}
+
+// crowded is what is added to the lateness of a parent that says it is full: it takes
+// one child more only by handing over another.
+const crowded = 150 * time.Millisecond
+
+// lastResort returns a seed or edge for a lane that nobody else would push.
+func (n *Node) lastResort(now Time, t *track, l int) *neighbour {
+	for _, nb := range n.conns {
+		nt := nb.track(t)
+		if nb.hello && nb.role != Viewer && !nb.draining && nt.stated && nt.depth[l] < maxDepth && nt.refused[l] < now+refusal {
+			return nb
+		}
+	}
+	return nil
+}
+
+// subscribe tells a neighbour which lanes are wanted of it.
+func (n *Node) subscribe(nb *neighbour, t *track, urgent bool) {
+	var lanes LaneMask
+	for l := range t.lanes {
+		if t.lanes[l].parent == nb || t.lanes[l].next == nb {
+			lanes |= 1 << l
+		}
+	}
+	n.send(nb, &Subscribe{R: t.r, Lanes: lanes, Urgent: urgent})
+}
+
+// refuse takes note that a neighbour will not push a lane, for a while.
+func (nt *neighbourTrack) refuse(now Time, l int) {
+	nt.refused[l] = now + refusal<<min(nt.strikes, 3)
+}
+
+func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
+	t := n.known(g.R)
+	if t == nil || !t.wanted || t.source {
+		return
+	}
+	nt := nb.track(t)
+	refused, surplus := false, false
+	var left []*neighbour
+	for l := range t.lanes {
+		ln := &t.lanes[l]
+		switch has := g.Lanes.Has(l); {
+		case has && ln.next == nb:
+			if old := ln.parent; old != nil && old != nb {
+				old.track(t).granted &^= 1 << l
+				left = append(left, old)
+			}
+			*ln = lane{parent: nb, since: now}
+			nt.granted |= 1 << l
+			t.depth[l] = deeper(nt.depth[l])
+		case has && ln.parent != nb:
+			surplus = true
+		case !has && ln.next == nb:
+			ln.next = nil
+			nt.refuse(now, l)
+			refused = true
+		case !has && ln.parent == nb:
+			t.orphan(now, l)
+			nt.refuse(now, l)
+		}
+	}
+	if refused {
+		nt.strikes++
+	} else {
+		nt.strikes = 0
+	}
+	for i, old := range left {
+		if i == 0 || left[i-1] != old {
+			n.subscribe(old, t, false)
+		}
+	}
+	if surplus {
+		n.subscribe(nb, t, false)
+	}
+	n.tellStates(now, false)
+	n.maintainAt = min(n.maintainAt, now+10*time.Millisecond)
+}
+
+func deeper(d uint8) uint8 {
+	if d >= maxDepth {
+		return NoDepth
+	}
+	return d + 1
+}
+
+func (n *Node) onState(now Time, nb *neighbour, m *State) {
+	t := n.known(m.R)
+	if t == nil {
+		return
+	}
+	nt := nb.track(t)
+	first := !nt.stated
+	nt.depth, nt.spare, nt.stated = m.Depth, m.Spare, true
+	if !t.wanted || t.source {
+		return
+	}
+	for l := range t.lanes {
+		if t.lanes[l].parent != nb {
+			continue
+		}
+		before := t.depth[l]
+		t.depth[l] = deeper(m.Depth[l])
+		if t.depth[l] == NoDepth && before != NoDepth {
+			t.lanes[l].last = before
+			n.maintainAt = now
+		}
+	}
+	if first {
+		n.maintainAt = min(n.maintainAt, now+10*time.Millisecond)
+	}
+	n.tellStates(now, false)
+}
+
+// state describes a rendition to others.
+func (t *track) state() *State { return &State{R: t.r, Depth: t.depth, Spare: t.spare} }
+
+// tellStates tells neighbours of depths and spare places that have changed: of a lane that
+// was lost at once, of all else now and then.
+func (n *Node) tellStates(now Time, force bool) {
+	for _, t := range n.tracks {
+		spare := n.spareLanes(t)
+		due := force || now-t.tell >= n.t.State && (t.depth != t.told || (spare == 0) != (t.spare == 0) || now-t.tell >= 4*n.t.State && spare != t.spare)
+		for l := range t.depth {
+			due = due || t.depth[l] == NoDepth && t.told[l] != NoDepth || t.depth[l] != NoDepth && t.told[l] == NoDepth && now-t.tell >= n.t.State/8
+		}
+		if !due {
+			continue
+		}
+		t.told, t.spare, t.tell = t.depth, spare, now
+		m := t.state()
+		for _, nb := range n.conns {
+			if nb.hello && nb.role != Seed {
+				n.send(nb, m)
+			}
+		}
+	}
+}

@@ -1,0 +1,253 @@
+package swarm
+
+import (
+	"slices"
+	"time"
+)
+
+// queued is a block that waits to be sent.
+type queued struct {
+	p    *piece
+	i    int
+	at   Time
+	want bool // asked for by name
+}
+
+const (
+	// wantAhead is how much earlier than a push of the same moment a wanted block goes.
+	wantAhead = 300 * time.Millisecond
+	maxQueue  = 2 * MaxBlocks // blocks that wait for one neighbour
+)
+
+// enqueue lines up block i of p for a neighbour.
+func (n *Node) enqueue(now Time, nb *neighbour, p *piece, i int, want bool) bool {
+	for k := range nb.queue {
+		if q := &nb.queue[k]; q.p == p && q.i == i {
+			q.want = q.want || want
+			return true
+		}
+	}
+	if len(nb.queue) >= maxQueue {
+		return false
+	}
+	q := queued{p, i, now, want}
+	if want {
+		q.at -= wantAhead
+		k := 0
+		for k < len(nb.queue) && nb.queue[k].at <= q.at {
+			k++
+		}
+		nb.queue = slices.Insert(nb.queue, k, q)
+		return true
+	}
+	nb.queue = append(nb.queue, q)
+	return true
+}
+
+// forward pushes a verified block to the children of its lane.
+func (n *Node) forward(now Time, t *track, p *piece, i int, from *neighbour) {
+	l := n.t.lane(p.head.Entry.N, i)
+	for _, nb := range n.conns {
+		if nb == from || len(nb.tracks) <= t.index {
+			continue
+		}
+		nt := nb.tracks[t.index]
+		if nt.gives.Has(l) && !nt.haves.has(p.pos()) {
+			n.enqueue(now, nb, p, i, false)
+		}
+	}
+}
+
+// pump sends what is queued as far as budget and credit go: what waits longest first, and
+// of what came together first to whom has most to give on.
+func (n *Node) pump(now Time) {
+	for {
+		var next *neighbour
+		for _, nb := range n.conns {
+			n.freshen(now, nb)
+			if len(nb.queue) == 0 || nb.sent+uint64(nb.queue[0].size()) > nb.limit {
+				continue
+			}
+			if next == nil || nb.queue[0].at < next.queue[0].at || nb.queue[0].at == next.queue[0].at && nb.up > next.up {
+				next = nb
+			}
+		}
+		if next == nil {
+			n.uplink.readyAt = never
+			return
+		}
+		q := next.queue[0]
+		if !n.uplink.take(now, q.size(), n.t.Burst) {
+			return
+		}
+		next.queue = next.queue[1:]
+		next.sent += uint64(q.size())
+		n.stats.Sent += int64(q.size())
+		n.send(next, &Block{Key: q.p.head.Key(), Index: q.i, Data: q.p.blocks[q.i]})
+	}
+}
+
+func (q *queued) size() int { return len(q.p.blocks[q.i]) }
+
+// freshen drops from the front of a queue what its receiver has no use for any more.
+func (n *Node) freshen(now Time, nb *neighbour) {
+	for len(nb.queue) > 0 {
+		q := &nb.queue[0]
+		old := now-q.at > n.t.QueueMax
+		if !old && (q.want || !n.hasIt(nb, q.p)) {
+			return
+		}
+		nb.queue = nb.queue[1:]
+	}
+	nb.queue = nil
+}
+
+func (n *Node) hasIt(nb *neighbour, p *piece) bool {
+	t := n.known(p.head.Entry.R)
+	return t != nil && len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())
+}
+
+func (n *Node) onWant(now Time, nb *neighbour, m *Want) {
+	var denied Mask
+	refused := false
+	var p *piece
+	if t := n.known(m.R); t != nil && n.cfg.Up > 0 {
+		p = t.find(m.Position)
+	}
+	for i := range MaxBlocks {
+		if !m.Blocks.Has(i) {
+			continue
+		}
+		if p == nil || i >= len(p.blocks) || p.blocks[i] == nil || !n.enqueue(now, nb, p, i, true) {
+			denied.Set(i)
+			refused = true
+		}
+	}
+	if refused {
+		n.send(nb, &Deny{Key: m.Key, Blocks: denied})
+	}
+}
+
+func (n *Node) onCancel(nb *neighbour, m *Cancel) {
+	nb.queue = slices.DeleteFunc(nb.queue, func(q queued) bool {
+		return q.p.pos() == m.Position && q.p.head.Entry.R == m.R && m.Blocks.Has(q.i)
+	})
+}
+
+func (n *Node) onGetHeads(nb *neighbour, m *GetHeads) {
+	t := n.known(m.R)
+	if t == nil {
+		return
+	}
+	i, _ := t.search(m.Position)
+	for _, p := range t.pieces[i:] {
+		if p.pos().Epoch != m.Epoch || p.pos().N >= m.N+uint64(m.Count) {
+			return
+		}
+		n.send(nb, p.head)
+	}
+}
+
+// onBlock takes in a block, pushed or wanted.
+func (n *Node) onBlock(now Time, nb *neighbour, b *Block) {
+	nb.received += uint64(len(b.Data))
+	if nb.received > nb.allowed {
+		n.drop(now, nb, Flooding)
+		return
+	}
+	n.topUp(nb)
+	t := n.known(b.R)
+	if t == nil || !t.wanted || t.source || b.Position.Before(t.floor) || t.follows && b.Position.Before(t.from) {
+		n.stats.Unasked += int64(len(b.Data))
+		return
+	}
+	p := t.find(b.Position)
+	if p == nil {
+		nb.hold(b)
+		t.headsAt = min(t.headsAt, now+headGrace)
+		nb.track(t).haves.add(b.Position, 1) // who sends a block knows its head
+		return
+	}
+	n.place(now, t, p, b.Index, b.Data, nb, nb.source())
+}
+
+// topUp grants more credit when half of it is used.
+func (n *Node) topUp(nb *neighbour) {
+	var rate float64
+	var largest int64
+	for _, t := range n.tracks {
+		if t.wanted && !t.source {
+			rate += t.rate
+			largest = max(largest, t.largest)
+		}
+	}
+	window := int64(rate * (nb.trip() + n.t.CreditAhead).Seconds())
+	window = min(max(window, 2*largest, n.t.CreditMin, creditStart), n.t.CreditMax)
+	if int64(nb.allowed-nb.received) < window/2 {
+		nb.allowed = nb.received + uint64(window)
+		n.send(nb, &Credit{Limit: nb.allowed})
+	}
+}
+
+// place puts a block into its piece if it is genuine, and passes it on. from is nil for
+// blocks that did not come by a connection.
+func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *neighbour, by Source) {
+	lane := n.t.lane(p.head.Entry.N, min(i, MaxBlocks))
+	if i >= len(p.blocks) || len(data) != p.head.BlockLen(i) {
+		n.falseBlock(now, p, from)
+		return
+	}
+	if p.blocks[i] != nil {
+		if from != nil || by == FromOrigin {
+			p.dup += int64(len(data))
+			n.stats.Duplicate += int64(len(data))
+		}
+		if from != nil && t.lanes[lane].parent == from {
+			t.lanes[lane].delivered(now, p)
+		}
+		p.answered(from, i)
+		return
+	}
+	if (from != nil || p.fetching) && !n.cfg.Verifier.Block(p.head, i, data) {
+		n.falseBlock(now, p, from)
+		return
+	}
+	p.blocks[i] = data
+	p.left--
+	p.from[by] += int64(len(data))
+	n.stats.Received[by] += int64(len(data))
+	if from != nil && t.lanes[lane].parent == from {
+		t.lanes[lane].delivered(now, p)
+	}
+	if other := p.answered(from, i); other != nil {
+		cancel := Cancel{Key: p.head.Key()}
+		cancel.Blocks.Set(i)
+		n.send(other, &cancel)
+	}
+	n.forward(now, t, p, i, from)
+	if p.whole() {
+		n.finished(now, t, p)
+	}
+}
+
+func (n *Node) falseBlock(now Time, p *piece, from *neighbour) {
+	p.rejected++
+	n.stats.Rejected++
+	if from != nil {
+		n.drop(now, from, LiedBlock)
+	}
+}
+
+// finished announces a piece that is whole.
+func (n *Node) finished(now Time, t *track, p *piece) {
+	t.close(p)
+	n.out.Pieces = append(n.out.Pieces, &Piece{
+		Head: p.head, Blocks: p.blocks, Bytes: p.from, Duplicate: p.dup, Rejected: p.rejected,
+	})
+	have := &Have{Key: p.head.Key(), Count: 1}
+	for _, nb := range n.conns {
+		if nb.hello && nb.role != Seed {
+			n.send(nb, have)
+		}
+	}
+}
