@@ -109,7 +109,8 @@ func (f *follower) session(ctx, connection context.Context) error {
 		return fmt.Errorf("pull from %s: %w", f.subject, err)
 	}
 	defer iter.Stop()
-	if f.target == 0 {
+	// The last that existed may be on another subject, or have gone of age.
+	if f.target == 0 || cons.CachedInfo().NumPending == 0 {
 		f.catchUp()
 	}
 	for next := uint64(1); ; next++ {
@@ -131,7 +132,7 @@ func (f *follower) session(ctx, connection context.Context) error {
 			}
 		}
 		f.last = seq
-		if seq >= f.target {
+		if seq >= f.target || meta.NumPending == 0 {
 			f.catchUp()
 		}
 	}

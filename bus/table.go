@@ -16,6 +16,7 @@ import (
 //	PIECES    shoal.piece.<stream>.<rendition>     a piece's bytes, described by its headers
 //	MANIFEST  shoal.manifest.<stream>.<rendition>  entries, as DSSE JSON
 //	STREAM    shoal.stream.<stream>                event.StreamFact
+//	PEERS     shoal.peer.<region>.<stream>         event.PeerFact; <stream> may be an infohash
 //	DEAD      shoal.dead.<consumer>                what a consumer gave up on
 //
 // Every follow is an ephemeral, unacknowledged, ordered consumer of one subject (or
@@ -27,6 +28,7 @@ const (
 	streamPieces   = "PIECES"
 	streamManifest = "MANIFEST"
 	streamStream   = "STREAM"
+	streamPeers    = "PEERS"
 	streamDead     = "DEAD"
 )
 
@@ -71,6 +73,11 @@ const (
 	dedup        = 2 * time.Minute
 	keepDead     = 7 * 24 * time.Hour
 	deadBytes    = 256 << 20
+	keepPeers    = 10 * time.Minute
+	peersBytes   = 128 << 20
+	// peersOfSwarm bounds the facts about one swarm, so that a crowd, or who plays one,
+	// takes no room from the others.
+	peersOfSwarm = 100_000
 )
 
 // Limits bounds what the bus keeps. The zero value means the defaults.
@@ -146,7 +153,16 @@ func table(l Limits) []jetstream.StreamConfig {
 		MaxAge:      keepDead,
 		MaxBytes:    min(deadBytes, l.PiecesBytes/4+1),
 	}
-	all := []jetstream.StreamConfig{pieces, manifest, facts, dead}
+	peers := jetstream.StreamConfig{
+		Name:              streamPeers,
+		Description:       "Who joined, is in and left which swarm, as trackers learnt it.",
+		Subjects:          []string{subjectRoot + ".peer.*.*"},
+		Duplicates:        dedup,
+		MaxAge:            keepPeers,
+		MaxBytes:          min(peersBytes, l.PiecesBytes/8+1),
+		MaxMsgsPerSubject: peersOfSwarm,
+	}
+	all := []jetstream.StreamConfig{pieces, manifest, facts, peers, dead}
 	for i := range all {
 		all[i].Storage = jetstream.FileStorage
 		all[i].Retention = jetstream.LimitsPolicy

@@ -139,5 +139,5 @@ type UnknownFactError struct {
 }
 
 func (e *UnknownFactError) Error() string {
-	return fmt.Sprintf("unknown stream fact %q version %d", e.Kind, e.Version)
+	return fmt.Sprintf("unknown fact %q version %d", e.Kind, e.Version)
 }
