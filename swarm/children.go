@@ -105,22 +105,29 @@ func (n *Node) copies() int {
 	return 1 + peers/max(n.t.CopiesPer, 1)
 }
 
-// settled is how long a child keeps a lane before it can be handed over.
-const settled = time.Second
+const (
+	// settled is how long a child keeps its lanes before one worth a little more gets them.
+	settled = time.Second
+	// clearly is how many times as much another must be worth, and farMore for whom no
+	// child is settled.
+	clearly = 1.5
+	farMore = 3
+)
 
 // replace hands the lane's least valuable child over to others if nb is worth clearly
 // more.
 func (n *Node) replace(now Time, t *track, nb *neighbour, l int) bool {
 	var least *neighbour
 	for _, o := range n.conns {
-		if o == nb || len(o.tracks) <= t.index || !o.tracks[t.index].gives.Has(l) || now-o.tracks[t.index].changed < settled {
+		if o == nb || len(o.tracks) <= t.index || !o.tracks[t.index].gives.Has(l) {
 			continue
 		}
 		if least == nil || o.value() < least.value() {
 			least = o
 		}
 	}
-	if least == nil || nb.value() <= 1.5*least.value() {
+	if least == nil || nb.value() <= clearly*least.value() ||
+		now-least.track(t).changed < settled && nb.value() <= farMore*least.value() {
 		return false
 	}
 	n.revoke(t, least, l, nb)

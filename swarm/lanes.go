@@ -116,7 +116,7 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 			cost = Time(nt.depth[l]) * usualHop
 		}
 		cost += nb.trip()/2 + Time(nt.granted.Len())*2*time.Millisecond + Time(n.random.below(8))*time.Millisecond
-		if nt.spare == 0 {
+		if nt.spare == 0 && (nb.role != Seed || nt.strikes > 0) && n.random.below(8) > 0 {
 			cost += crowded
 		}
 		if best == nil || cost < least {
@@ -127,7 +127,8 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 }
 
 // crowded is what is added to the lateness of a parent that says it is full: it takes
-// one child more only by handing over another.
+// one child more only by handing over another. A seed is asked once all the same, and
+// now and then anybody is: it decides who is worth its first copies.
 const crowded = 150 * time.Millisecond
 
 // lastResort returns a seed or edge for a lane that nobody else would push.
