@@ -18,7 +18,7 @@ import (
 
 // Options say what to watch and where to put it.
 type Options struct {
-	URL       string          // a viewer's link, see ParseURL
+	URL       string          // a viewer's link, see ParseLink
 	Rendition event.Rendition // default: event.Source
 	// Out takes the verified media. It can hold one format only; File takes its place,
 	// and where the format changes goes on in File.2, File.3 and so on. With neither,
@@ -56,10 +56,14 @@ const tickEvery = 100 * time.Millisecond
 // end), wraps ErrBroken on evidence against the stream, and is a sentence for whoever
 // asked otherwise.
 func Watch(ctx context.Context, o Options) (Summary, error) {
-	loc, err := ParseURL(o.URL)
+	link, err := ParseLink(o.URL)
 	if err != nil {
 		return Summary{}, err
 	}
+	if link.Location == nil {
+		return Summary{}, errors.New("the magnet link has no xs, the stream's page, and watching begins there")
+	}
+	loc := *link.Location
 	o = o.withDefaults()
 	if o.HTTPClient == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()

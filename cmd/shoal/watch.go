@@ -19,7 +19,7 @@ import (
 )
 
 type watchCmd struct {
-	URL     string  `arg:"" help:"A stream's page or manifest.json; with its #id the creator's key is checked."`
+	URL     string  `arg:"" help:"A stream's page, manifest.json or magnet link; with the stream's id in it the creator's key is checked."`
 	Out     string  `placeholder:"FILE" help:"Write the verified stream as fragmented MP4; - for standard output."`
 	Seconds float64 `placeholder:"N" help:"Stop after this much media, counted from a keyframe."`
 	HLS     string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
@@ -54,7 +54,7 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 	if err := c.check(); err != nil {
 		return nil, refused(err)
 	}
-	link, err := peer.ParseURL(c.URL)
+	link, err := peer.ParseLink(c.URL)
 	if err != nil {
 		return nil, refused(err)
 	}
@@ -69,7 +69,7 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 		}
 		opts.UpRate = 8 * int64(up)
 	}
-	if link.ID == "" { // else the link says whose stream it is
+	if link.ID() == "" { // else the link says whose stream it is
 		if opts.PinFile, err = c.pinFile(); err != nil {
 			return nil, refused(err)
 		}

@@ -208,7 +208,7 @@ func TestARangeMayCrossPieces(t *testing.T) {
 		}
 		b, err := io.ReadAll(res.Body)
 		res.Body.Close()
-		if err != nil || res.StatusCode != 206 || string(b) != whole[from:to+1] {
+		if err != nil || res.StatusCode != http.StatusPartialContent || string(b) != whole[from:to+1] {
 			t.Fatalf("bytes %d to %d: %d, %q, %v", from, to, res.StatusCode, b, err)
 		}
 	}
