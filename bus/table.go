@@ -15,6 +15,7 @@ import (
 //
 //	PIECES    shoal.piece.<stream>.<rendition>     a piece's bytes, described by its headers
 //	MANIFEST  shoal.manifest.<stream>.<rendition>  entries, as DSSE JSON
+//	          shoal.close.<stream>.<rendition>     event.FileClosed, one for each archive file
 //	STREAM    shoal.stream.<stream>                event.StreamFact
 //	PEERS     shoal.peer.<region>.<stream>         event.PeerFact; <stream> may be an infohash
 //	DEAD      shoal.dead.<consumer>                what a consumer gave up on
@@ -38,6 +39,27 @@ func pieceSubject(id event.StreamID, r event.Rendition) string {
 
 func manifestSubject(id event.StreamID, r event.Rendition) string {
 	return subjectRoot + ".manifest." + string(id) + "." + string(r)
+}
+
+func closeSubject(id event.StreamID, r event.Rendition) string {
+	return subjectRoot + ".close." + string(id) + "." + string(r)
+}
+
+const allCloses = subjectRoot + ".close.*.*"
+
+// closeOf reads stream and rendition from a subject of closed files.
+func closeOf(subject string) (event.StreamID, event.Rendition, error) {
+	rest, ok := strings.CutPrefix(subject, subjectRoot+".close.")
+	first, second, _ := strings.Cut(rest, ".")
+	if !ok {
+		return "", "", fmt.Errorf("%q is not a subject of closed files", subject)
+	}
+	id, err := event.ParseStreamID(first)
+	if err != nil {
+		return "", "", err
+	}
+	r, err := event.ParseRendition(second)
+	return id, r, err
 }
 
 func streamSubject(id event.StreamID) string { return subjectRoot + ".stream." + string(id) }
@@ -133,8 +155,8 @@ func table(l Limits) []jetstream.StreamConfig {
 	}
 	manifest := jetstream.StreamConfig{
 		Name:        streamManifest,
-		Description: "Signed entries, each kept for its own time.",
-		Subjects:    []string{subjectRoot + ".manifest.*.*"},
+		Description: "Signed entries and close records, each kept for its own time.",
+		Subjects:    []string{subjectRoot + ".manifest.*.*", allCloses},
 		Duplicates:  dedup,
 		AllowMsgTTL: true,
 	}
