@@ -38,7 +38,7 @@ type Info struct {
 }
 
 // Node is one peer's part in one stream's swarm. Whoever runs it tells it what happens
-// and when, and after each call does what Effects says; none of its methods blocks. It is
+// and when, and does what Effects says; none of its methods blocks. It is
 // not safe for concurrent use.
 type Node struct {
 	cfg    Config
@@ -55,6 +55,7 @@ type Node struct {
 	maintainAt Time // lanes, neighbours and states are looked at by then
 	improveAt  Time
 	out        Effects
+	taken      bool // out was handed over
 	stats      Stats
 }
 
@@ -85,7 +86,10 @@ func New(cfg Config) *Node {
 }
 
 // Effects hands over what is to be done since it was asked last.
-func (n *Node) Effects() *Effects { return &n.out }
+func (n *Node) Effects() *Effects {
+	n.taken = true
+	return &n.out
+}
 
 // Stats returns the node's figures.
 func (n *Node) Stats() Stats {
@@ -174,8 +178,12 @@ func (n *Node) send(nb *neighbour, m Message) {
 	n.out.Send = append(n.out.Send, Send{nb.conn, m})
 }
 
-// begin makes room for the effects of one call.
+// begin makes room for new effects once the old ones were handed over.
 func (n *Node) begin() {
+	if !n.taken {
+		return
+	}
+	n.taken = false
 	o := &n.out
 	clear(o.Send)
 	o.Send, o.Drop, o.Heads, o.Pieces, o.Fetch = o.Send[:0], o.Drop[:0], o.Heads[:0], o.Pieces[:0], o.Fetch[:0]
