@@ -11,6 +11,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"github.com/shoalcast/shoal/archive"
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/internal/obs"
@@ -27,13 +28,19 @@ type Options struct {
 	Keys      SessionKeys
 	Log       *slog.Logger
 	Metrics   *Metrics
-	Retention time.Duration // how long entries are kept, 24 h
+	Retention time.Duration // how long entries and close records are kept, 24 h
+	// Archive is how much media a window of the archive holds, about: one minute. It
+	// must be well under what the bus keeps of pieces (six live windows, three minutes),
+	// so that a packager that was away for a while can still close what it had begun.
+	// Negative closes nothing.
+	Archive time.Duration
 	// Trace, if set, records the signing of a piece that carries a traceparent, and
 	// returns the traceparent to hand on; end it when the entry is recorded.
 	Trace func(ctx context.Context, p *event.Piece) (traceparent string, end func())
 }
 
-// Service runs a worker for every rendition that is, or was lately, live.
+// Service runs a worker, and a closer of archive files, for every rendition that is, or
+// was lately, live.
 type Service struct {
 	opts    Options
 	streams *event.Directory
@@ -41,6 +48,7 @@ type Service struct {
 
 	mu      sync.Mutex
 	workers map[event.Address]*worker // keyed by stream and rendition alone
+	closers map[event.Address]*closer // likewise
 	running sync.WaitGroup
 }
 
@@ -55,12 +63,16 @@ func New(opts Options) *Service {
 	if opts.Retention == 0 {
 		opts.Retention = 24 * time.Hour
 	}
+	if opts.Archive == 0 {
+		opts.Archive = archive.DefaultWindow
+	}
 	opts.Bus = opts.Bus.As("packager")
 	return &Service{
 		opts:    opts,
 		streams: event.NewDirectory(),
 		ready:   make(chan struct{}),
 		workers: map[event.Address]*worker{},
+		closers: map[event.Address]*closer{},
 	}
 }
 
@@ -96,8 +108,8 @@ func (s *Service) Run(ctx context.Context) error {
 	return fmt.Errorf("follow streams: %w", err)
 }
 
-// tend sees to it that every rendition of the stream has a worker, and tells each
-// worker what is known of the stream now.
+// tend sees to it that every rendition of the stream has a worker and a closer, and
+// tells each what is known of the stream now.
 func (s *Service) tend(ctx context.Context, state event.StreamState) {
 	if state.Removed || len(state.Genesis) == 0 || len(state.Tracks) == 0 {
 		return
@@ -110,6 +122,7 @@ func (s *Service) tend(ctx context.Context, state event.StreamState) {
 	defer s.mu.Unlock()
 	for r := range renditions {
 		key := event.Address{Stream: state.ID, Rendition: r}
+		s.tendCloser(ctx, key, state)
 		if w := s.workers[key]; w != nil {
 			w.update(state)
 			continue

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/shoalcast/shoal/bus"
@@ -30,40 +28,14 @@ var (
 
 // worker signs the pieces of one rendition, in order. One goroutine runs it.
 type worker struct {
-	opts      *Options
-	log       *slog.Logger
-	id        event.StreamID
-	rendition event.Rendition
-
-	mu      sync.Mutex
-	state   event.StreamState // newest known; its envelopes are what trust is made of
-	changed chan struct{}     // closed and replaced when state is
-
-	trust *manifest.Trust
-	known uint64 // state.Seq up to which trust has taken in sessions
+	view
+	opts  *Options
 	chain manifest.Chain
 	last  uint64 // sequence of the chain's newest entry on the bus
 }
 
 func newWorker(opts *Options, r event.Rendition, state event.StreamState) *worker {
-	return &worker{
-		opts:      opts,
-		log:       opts.Log.With(obs.KeyName, state.Name, obs.KeyRendition, r),
-		id:        state.ID,
-		rendition: r,
-		state:     state,
-		changed:   make(chan struct{}),
-	}
-}
-
-func (w *worker) update(state event.StreamState) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if state.Seq > w.state.Seq {
-		w.state = state
-		close(w.changed)
-		w.changed = make(chan struct{})
-	}
+	return &worker{view: newView(opts, r, state), opts: opts}
 }
 
 // reaches waits until the facts up to the claim of an epoch are known: a session that
@@ -82,19 +54,6 @@ func (w *worker) reaches(ctx context.Context, epoch event.Epoch) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// news is closed once more is known of the stream.
-func (w *worker) news() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.changed
-}
-
-func (w *worker) current() event.StreamState {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.state
 }
 
 // run folds the chain and signs what follows it, until ctx ends, signing fails, or
@@ -157,48 +116,6 @@ func (w *worker) restore(ctx context.Context) (since time.Time, err error) {
 		since = time.UnixMilli(e.At).Add(-rewind)
 	}
 	return since, nil
-}
-
-// refresh takes in what became known of the stream's keys since the last time.
-func (w *worker) refresh() error {
-	state := w.current()
-	if w.trust != nil && state.Seq == w.known {
-		return nil
-	}
-	if w.trust == nil {
-		genesis, err := manifest.ParseEnvelope(state.Genesis)
-		if err != nil {
-			return fmt.Errorf("read genesis: %w", err)
-		}
-		trust, err := manifest.NewTrust(genesis)
-		if err != nil {
-			return fmt.Errorf("verify genesis: %w", err)
-		}
-		if trust.ID() != w.id {
-			return fmt.Errorf("the genesis on the bus belongs to %s", trust.ID())
-		}
-		w.trust = trust
-	}
-	for _, b := range state.Rotations {
-		if err := take(b, w.trust.AddRotation); err != nil {
-			w.log.Warn("a rotation of the root key was ignored", obs.KeyError, err)
-		}
-	}
-	for _, b := range state.Sessions {
-		if err := take(b, w.trust.AddSession); err != nil {
-			w.log.Warn("a session record was ignored", obs.KeyError, err)
-		}
-	}
-	w.known = state.Seq
-	return nil
-}
-
-func take(b []byte, add func(manifest.Envelope) error) error {
-	env, err := manifest.ParseEnvelope(b)
-	if err != nil {
-		return err
-	}
-	return add(env)
 }
 
 // sign records the entries up to and including the piece's own. Its error is
