@@ -13,8 +13,8 @@ type Metrics struct {
 	Restarts  prometheus.Counter
 	// ArchiveFiles counts the archive files that were closed, by kind: window, epoch.
 	ArchiveFiles *prometheus.CounterVec
-	ArchiveLost  prometheus.Counter // segments that no archive file holds
-	Delay     prometheus.Histogram // seconds from a piece's last byte off the wire to its entry on the bus
+	ArchiveLost  prometheus.Counter   // segments that no archive file holds
+	Delay        prometheus.Histogram // seconds from a piece's last byte off the wire to its entry on the bus
 }
 
 // NewMetrics registers the packager's metrics; a nil registerer keeps them private.
