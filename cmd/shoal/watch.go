@@ -25,11 +25,17 @@ type watchCmd struct {
 	HLS     string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
 	Up      string  `placeholder:"RATE" help:"Give other viewers at most this much, such as 5Mbit."`
 	NoUp    bool    `help:"Give other viewers nothing; those who give come first."`
-	Stats   string  `enum:"none,text,json" default:"none" help:"Report once a second and at the end: ${enum}. With json, standard error holds JSON lines only; logs go to --log-file."`
+	Stats   string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
 	Pins    string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
 
 func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
+	if c.Stats == "auto" {
+		c.Stats = "none"
+		if showsViews(t.err) && !(c.Out == "-" && isTerminal(t.out)) {
+			c.Stats = statsView
+		}
+	}
 	summary, err := c.watch(ctx, common, t)
 	switch c.Stats {
 	case statsJSON:
@@ -40,7 +46,7 @@ func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
 			jsonLine(t.err, summary)
 		}
 		return silent(err)
-	case statsText:
+	case statsText, statsView:
 		if summary != nil {
 			fmt.Fprintf(t.err, "%d pieces verified, %d rejected, delay %d ms (p95 %d ms), %d stalls\n",
 				summary.PiecesVerified, summary.PiecesRejected, summary.DelayMS.P50, summary.DelayMS.P95, summary.Stalls)
@@ -60,7 +66,6 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 	}
 	opts := peer.Options{
 		URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second)), HLS: c.HLS, NoUp: c.NoUp,
-		Serving: func(playlist string) { c.serving(t, playlist) },
 	}
 	if c.Up != "" {
 		up, err := parseBytes("--up", c.Up)
@@ -74,14 +79,13 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 			return nil, refused(err)
 		}
 	}
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
 	log, closeLog, err := c.logger(common, t)
 	if err != nil {
 		return nil, err
 	}
 	defer closeLog()
-	opts.Log = log
-	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
 	switch c.Out {
 	case "":
 	case "-":
@@ -89,16 +93,14 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 	default:
 		opts.File = c.Out
 	}
-	switch c.Stats {
-	case statsJSON:
-		opts.Stats = func(l peer.Line) { jsonLine(t.err, l) }
-	case statsText:
-		opts.Stats = func(l peer.Line) {
-			fmt.Fprintf(t.err, "%7.1f s  %-10s  delay %4d ms  verified %d  rejected %d  stalls %d\n",
-				l.T, l.State, l.DelayMS.P50, l.PiecesVerified, l.PiecesRejected, l.Stalls)
-		}
+	show := c.reporter(t, link, opts.UpRate, stop)
+	opts.Stats, opts.Serving = show.line, show.serving
+	opts.Log = log
+	if common.LogFile == "" && show.notice != nil {
+		opts.Log = slog.New(notices(show.notice))
 	}
 	summary, err := peer.Watch(ctx, opts)
+	err = errors.Join(err, show.stop())
 	if taken := (*hls.AddressError)(nil); errors.As(err, &taken) {
 		return nil, refused(fmt.Errorf("--hls: %w", err))
 	}
@@ -115,24 +117,11 @@ func (c *watchCmd) check() error {
 	return checkAddress("--hls", c.HLS)
 }
 
-// serving says where players find the stream.
-func (c *watchCmd) serving(t terminal, playlist string) {
-	if c.Stats == statsJSON {
-		jsonLine(t.err, playLine{playlist})
-		return
-	}
-	fmt.Fprintln(t.err, "play", playlist)
-}
-
-// playLine is what stands on standard error instead of that with --stats json.
-type playLine struct {
-	Play string `json:"play"`
-}
-
 // Values of --stats that report anything.
 const (
 	statsJSON = "json"
 	statsText = "text"
+	statsView = "view"
 )
 
 // errorLine is what stands on standard error instead of a sentence with --stats json.
