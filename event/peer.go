@@ -71,6 +71,8 @@ type PeerFact struct {
 	Downloaded int64 `json:"downloaded,omitzero"`
 	Uploaded   int64 `json:"uploaded,omitzero"`
 	At         int64 `json:"at"` // Unix milliseconds, by the tracker's clock
+	// Instance is the run of the tracker that learnt it, which needs not be told.
+	Instance string `json:"instance,omitzero"`
 }
 
 // Time is when the fact was learnt.

@@ -15,11 +15,11 @@ import (
 var peerFacts = map[string]event.PeerFact{
 	"joined": {
 		Kind: event.PeerJoined, InfoHash: event.InfoHash{0xab, 1}, Peer: event.PeerID{'-', 'S', 'H'},
-		Addr: netip.MustParseAddrPort("203.0.113.7:6881"), Left: 1 << 20, At: 1_700_000_000_000,
+		Addr: netip.MustParseAddrPort("203.0.113.7:6881"), Left: 1 << 20, At: 1_700_000_000_000, Instance: "tracker-1",
 	},
 	"measured": {
 		Kind: event.PeerMeasured, InfoHash: event.InfoHash{0xab, 1}, Peer: event.PeerID{'-', 'S', 'H'},
-		Addr: netip.MustParseAddrPort("[2001:db8::7]:6881"), Left: 0, Downloaded: 1 << 20, Uploaded: 5, At: 1_700_000_060_000,
+		Addr: netip.MustParseAddrPort("[2001:db8::7]:6881"), Left: 0, Downloaded: 1 << 20, Uploaded: 5, At: 1_700_000_060_000, Instance: "tracker-1",
 	},
 	"left": {
 		Kind: event.PeerLeft, InfoHash: event.InfoHash{0xab, 1}, Peer: event.PeerID{'-', 'S', 'H'},

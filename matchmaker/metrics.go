@@ -1,0 +1,43 @@
+package matchmaker
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Metrics is what an operator sees of the matchmaker.
+type Metrics struct {
+	// Requests counts by transport (http, udp), kind (announce, scrape) and result: ok,
+	// unknown (a torrent of somebody else), limited or malformed.
+	Requests *prometheus.CounterVec
+	Torrents prometheus.Gauge
+	Peers    prometheus.Gauge
+	// Evicted counts peers that made room for others, Expired those that fell silent.
+	Evicted prometheus.Counter
+	Expired prometheus.Counter
+	// Facts counts by result: kept, dropped (the queue was full) and failed.
+	Facts *prometheus.CounterVec
+}
+
+// NewMetrics registers the matchmaker's metrics; a nil registerer keeps them private.
+func NewMetrics(reg prometheus.Registerer) *Metrics {
+	f := promauto.With(reg)
+	gauge := func(name, help string) prometheus.Gauge {
+		return f.NewGauge(prometheus.GaugeOpts{Name: "shoal_matchmaker_" + name, Help: help})
+	}
+	counter := func(name, help string) prometheus.Counter {
+		return f.NewCounter(prometheus.CounterOpts{Name: "shoal_matchmaker_" + name, Help: help})
+	}
+	return &Metrics{
+		Requests: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "shoal_matchmaker_requests_total", Help: "What peers asked the tracker, by what became of it.",
+		}, []string{"transport", "kind", "result"}),
+		Torrents: gauge("torrents", "Torrents that have peers."),
+		Peers:    gauge("peers", "Peers in all torrents."),
+		Evicted:  counter("evicted_peers_total", "Peers that made room for others."),
+		Expired:  counter("expired_peers_total", "Peers that fell silent."),
+		Facts: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "shoal_matchmaker_facts_total", Help: "Facts about peers, by what became of them.",
+		}, []string{"result"}),
+	}
+}
