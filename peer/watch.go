@@ -201,8 +201,10 @@ type watcher struct {
 	playhead Playhead
 	summary  Summary
 	out      output
-	players  *players // nil: none are served
-	missing  error    // the first piece nobody had
+	players  *players     // nil: none are served
+	uploaded func() int64 // bytes of blocks given to others so far; nil: none are
+	last     Line
+	missing  error // the first piece nobody had
 	news     time.Time
 	shown    time.Time
 }
@@ -295,6 +297,13 @@ func (w *watcher) report(state State) {
 		delay, ahead := w.playhead.Now(w.clock.Now())
 		line.DelayNow, line.BufferMS = delay.Milliseconds(), ahead.Milliseconds()
 	}
+	if w.uploaded != nil {
+		line.Upload = w.uploaded()
+		if passed := line.T - w.last.T; passed > 0 {
+			line.Up = int64(float64(8*(line.Upload-w.last.Upload)) / passed)
+		}
+	}
+	w.last = line
 	w.options.Stats(line)
 }
 
