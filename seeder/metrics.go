@@ -13,7 +13,8 @@ type Metrics struct {
 	Pieces *prometheus.CounterVec
 	// Entries counts entries by result: verified, rejected, fork.
 	Entries *prometheus.CounterVec
-	// Bytes counts response bodies by kind: piece, segment, init, playlist, manifest.
+	// Bytes counts response bodies by kind: piece, segment, init, playlist, manifest,
+	// archive.
 	Bytes *prometheus.CounterVec
 	// Held is how many requests wait for something new; Refused counts those turned
 	// away because too many did.
@@ -26,6 +27,11 @@ type Metrics struct {
 	Release prometheus.Histogram
 	// WindowBytes is the size of all windows together.
 	WindowBytes prometheus.Gauge
+	// Archived counts close records by what became of their files: archived, missed
+	// (the bytes were gone) and rejected (not what was signed, or no room).
+	Archived *prometheus.CounterVec
+	// ArchiveBytes and ArchiveFiles are the size of the archive.
+	ArchiveBytes, ArchiveFiles prometheus.Gauge
 }
 
 // NewMetrics creates the collectors and registers them with reg, unless it is nil.
@@ -54,6 +60,13 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}),
 		WindowBytes: f.NewGauge(prometheus.GaugeOpts{
 			Name: "shoal_origin_window_bytes", Help: "Bytes of the pieces that are served.",
+		}),
+		Archived: vec("archive_records_total", "Close records by what became of their files.", "result"),
+		ArchiveBytes: f.NewGauge(prometheus.GaugeOpts{
+			Name: "shoal_origin_archive_bytes", Help: "Bytes of the files in the archive.",
+		}),
+		ArchiveFiles: f.NewGauge(prometheus.GaugeOpts{
+			Name: "shoal_origin_archive_files", Help: "Files in the archive.",
 		}),
 	}
 }

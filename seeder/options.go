@@ -19,6 +19,7 @@ type follower interface {
 	FollowStreams(ctx context.Context, caughtUp func(), fn func(id event.StreamID, seq uint64, f event.StreamFact) error) error
 	FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error
 	FollowEntries(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(ctx context.Context, seq uint64, payload []byte, trace string) error) error
+	FollowCloses(ctx context.Context, fn func(ctx context.Context, id event.StreamID, r event.Rendition, f event.FileClosed) error) error
 	LastEntries(ctx context.Context, id event.StreamID, r event.Rendition, n int) (payloads [][]byte, lastSeq uint64, err error)
 }
 
@@ -47,6 +48,16 @@ type Options struct {
 	// PublicURL is how viewers reach this server, such as https://live.example.org.
 	// Empty makes links that are relative to it.
 	PublicURL string
+	// Trackers are announced to, and named to viewers.
+	Trackers []string
+	// ArchiveDir is where archive files are kept; empty keeps none.
+	ArchiveDir string
+	// ArchiveAge is how long archive files stay after their last media. Default 7 days.
+	ArchiveAge time.Duration
+	// ArchiveBytes bounds the archive files of all streams together; the oldest go
+	// first. Default 20 GiB.
+	ArchiveBytes int64
+
 	// Index serves / and Player serves /live/{name}; nil answers 404.
 	Index, Player http.Handler
 }
@@ -82,6 +93,8 @@ func (o Options) withDefaults() Options {
 	o.Window = cmp.Or(o.Window, event.Ticks(manifest.LiveWindow).Duration())
 	o.WindowBytes = cmp.Or(o.WindowBytes, manifest.MaxWindowBytes)
 	o.PendingBytes = cmp.Or(o.PendingBytes, 32<<20)
+	o.ArchiveAge = cmp.Or(o.ArchiveAge, 7*24*time.Hour)
+	o.ArchiveBytes = cmp.Or(o.ArchiveBytes, 20<<30)
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
 	return o
 }

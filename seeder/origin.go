@@ -12,13 +12,14 @@ import (
 //
 //	/api/v1/time, /api/v1/streams
 //	/live/{name}/manifest.json, /live/{name}/index.m3u8
+//	/live/{name}/archive/, …/{file}, …/{file}.torrent
 //	/live/{name}/{r}/index.m3u8, …/{epoch}/{n}.m4s, …/seg/{msn}.m4s, …/init/{root}.mp4
 //	/p/{root}
 //
 // and the two pages of Options. Everything may be read from any web page, with GET,
 // HEAD and OPTIONS only.
 func (s *Service) Handler() http.Handler {
-	mux := http.NewServeMux()
+	mux, archive := http.NewServeMux(), s.archiveRoutes()
 	mux.Handle("/{$}", page(s.opts.Index))
 	mux.Handle("/live/{name}", page(s.opts.Player))
 	mux.HandleFunc("/api/v1/time", s.serveTime)
@@ -37,6 +38,10 @@ func (s *Service) Handler() http.Handler {
 		allowOrigins(w.Header())
 		switch r.Method {
 		case http.MethodGet, http.MethodHead:
+			if _, pattern := archive.Handler(r); pattern != "" {
+				archive.ServeHTTP(w, r)
+				return
+			}
 			mux.ServeHTTP(w, r)
 		case http.MethodOptions:
 			w.WriteHeader(http.StatusNoContent)

@@ -20,6 +20,8 @@ type Service struct {
 	ready   atomic.Bool
 	closing chan struct{}
 	follows sync.WaitGroup
+	archive *archiver // nil: nothing is archived here
+	archErr error     // why it could not be opened
 
 	mu      sync.RWMutex
 	streams map[event.StreamID]*stream
@@ -29,10 +31,12 @@ type Service struct {
 
 // New returns a service that serves nothing until Run.
 func New(opts Options) *Service {
-	return &Service{
+	s := &Service{
 		opts: opts.withDefaults(), closing: make(chan struct{}),
 		streams: map[event.StreamID]*stream{}, named: map[event.StreamName]*stream{},
 	}
+	s.archive, s.archErr = newArchiver(s)
+	return s
 }
 
 // Ready reports whether the facts of all streams have been read, so that what is not
@@ -49,9 +53,19 @@ func (s *Service) Run(ctx context.Context) error {
 		s.follows.Wait()
 	}()
 	defer close(s.closing)
+	if s.archErr != nil {
+		return s.archErr
+	}
 	g, ctx := errgroup.WithContext(ctx)
+	caughtUp := func() {
+		s.caughtUp(ctx)
+		if s.archive != nil {
+			g.Go(func() error { return s.archive.run(ctx) })
+			g.Go(func() error { return s.archive.tick(ctx) })
+		}
+	}
 	g.Go(func() error {
-		if err := s.opts.Bus.FollowStreams(ctx, func() { s.caughtUp(ctx) }, s.apply); ctx.Err() == nil {
+		if err := s.opts.Bus.FollowStreams(ctx, caughtUp, s.apply); ctx.Err() == nil {
 			return fmt.Errorf("follow streams: %w", err)
 		}
 		return nil
@@ -108,6 +122,9 @@ func (s *Service) apply(id event.StreamID, seq uint64, f event.StreamFact) error
 	}
 	if state.Removed {
 		s.drop(st)
+		if s.archive != nil {
+			s.archive.forget(id)
+		}
 		return nil
 	}
 	if running != nil && state.LastEpoch != 0 {
