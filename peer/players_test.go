@@ -210,9 +210,11 @@ func TestHLSJSPlaysWhatTheViewerVerifies(t *testing.T) {
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "--input-type=module", "-e", string(code), playlist)
 	cmd.Dir = filepath.Join("..", "web") // where the modules are
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Errorf("hls.js (make setup installs it): %v\n%s", err, out)
 	}
+	t.Logf("hls.js saw %s", out)
 	if _, err := stop(); err != nil {
 		t.Error(err)
 	}
