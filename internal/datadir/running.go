@@ -33,11 +33,15 @@ type Running struct {
 	PID     int       `json:"pid"`
 	Version string    `json:"version"`
 	Started time.Time `json:"started"`
-	HTTP    string    `json:"http,omitzero"`    // base of pages and API: http://127.0.0.1:8080
-	RTMP    string    `json:"rtmp,omitzero"`    // with the app: rtmp://127.0.0.1:1935/live
-	RTMPS   string    `json:"rtmps,omitzero"`   // with the app: rtmps://127.0.0.1:1936/live
-	NATS    string    `json:"nats,omitzero"`    // nats://127.0.0.1:4222
-	Control string    `json:"control,omitzero"` // path of the control socket
+	HTTP    string    `json:"http,omitzero"`  // base of pages and API: http://127.0.0.1:8080
+	RTMP    string    `json:"rtmp,omitzero"`  // with the app: rtmp://127.0.0.1:1935/live
+	RTMPS   string    `json:"rtmps,omitzero"` // with the app: rtmps://127.0.0.1:1936/live
+	NATS    string    `json:"nats,omitzero"`  // nats://127.0.0.1:4222
+	// Where peers meet: the seed's BitTorrent address, the UDP tracker, the STUN server.
+	Torrent    string `json:"torrent,omitzero"`     // 127.0.0.1:6881
+	TrackerUDP string `json:"tracker_udp,omitzero"` // udp://127.0.0.1:6969
+	STUN       string `json:"stun,omitzero"`        // stun:127.0.0.1:3478
+	Control    string `json:"control,omitzero"`     // path of the control socket
 }
 
 // Announce writes run/addresses.json. Call it once everything listens: others wait for
