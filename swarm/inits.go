@@ -17,12 +17,15 @@ type initWant struct {
 	root  event.Root
 	from  *neighbour
 	until Time
+	tries int
 	data  []byte
 }
 
 const (
 	maxInits  = 8
 	initAgain = time.Second
+	initNone  = 150 * time.Millisecond // before another is asked, where one has none
+	initTries = 32
 )
 
 func (s *inits) find(root event.Root) []byte {
@@ -52,13 +55,12 @@ func (n *Node) AddInit(_ Time, root event.Root, data []byte) {
 
 // needInit asks for an init segment that is not here.
 func (n *Node) needInit(now Time, root event.Root, from *neighbour) {
-	if n.inits.find(root) != nil || slices.ContainsFunc(n.inits.want, func(w *initWant) bool { return w.root == root && w.until > now }) {
+	if n.inits.find(root) != nil || slices.ContainsFunc(n.inits.want, func(w *initWant) bool { return w.root == root }) {
 		return
 	}
 	if from == nil {
 		return // the caller has the head, and the segment too
 	}
-	n.inits.want = slices.DeleteFunc(n.inits.want, func(w *initWant) bool { return w.root == root })
 	if len(n.inits.want) >= maxInits {
 		n.inits.want = slices.Delete(n.inits.want, 0, 1)
 	}
@@ -66,10 +68,49 @@ func (n *Node) needInit(now Time, root event.Root, from *neighbour) {
 	n.send(from, &GetInit{Root: root})
 }
 
-func (n *Node) onGetInit(nb *neighbour, m *GetInit) {
+// at returns when the next init segment is to be asked for again.
+func (s *inits) at() Time {
+	at := never
+	for _, w := range s.want {
+		at = min(at, w.until)
+	}
+	return at
+}
+
+// retryInits asks others for the init segments that did not come. Those who pass on a
+// head at once may not have its init segment yet.
+func (n *Node) retryInits(now Time) {
+	n.inits.want = slices.DeleteFunc(n.inits.want, func(w *initWant) bool { return w.tries >= initTries && w.until <= now })
+	for _, w := range n.inits.want {
+		if w.until > now {
+			continue
+		}
+		var pick *neighbour
+		seen := 0
+		for _, nb := range n.conns {
+			if !nb.hello || nb == w.from && len(n.conns) > 1 {
+				continue
+			}
+			if seen++; n.random.below(seen) == 0 {
+				pick = nb
+			}
+		}
+		w.tries++
+		w.data, w.from, w.until = nil, pick, now+initAgain
+		if pick != nil {
+			w.until += pick.trip()
+			n.send(pick, &GetInit{Root: w.root})
+		}
+	}
+}
+
+func (n *Node) onGetInit(now Time, nb *neighbour, m *GetInit) {
 	data := n.inits.find(m.Root)
 	if data == nil {
 		n.send(nb, &Init{Root: m.Root})
+		return
+	}
+	if !n.afford(now, nb, len(data)) {
 		return
 	}
 	for at := 0; at < len(data); at += InitChunk {
@@ -84,16 +125,16 @@ func (n *Node) onInit(now Time, nb *neighbour, m *Init) {
 	}
 	w := n.inits.want[i]
 	if m.Total == 0 || m.Total > MaxInit || m.Offset != len(w.data) || m.Offset+len(m.Data) > m.Total {
-		n.inits.want = slices.Delete(n.inits.want, i, i+1)
+		w.data, w.until = nil, now+initNone
 		return
 	}
 	if w.data = append(w.data, m.Data...); len(w.data) < m.Total {
 		return
 	}
-	n.inits.want = slices.Delete(n.inits.want, i, i+1)
 	if !n.cfg.Verifier.Init(m.Root, w.data) {
 		n.stats.Rejected++
 		n.drop(now, nb, LiedBlock)
+		w.data, w.until = nil, now
 		return
 	}
 	n.inits.add(m.Root, w.data)

@@ -10,7 +10,8 @@ type lane struct {
 	next     *neighbour // was asked to
 	asked    Time       // when next was
 	since    Time       // when parent began, or the lane was lost
-	last     uint8      // depth when it was lost
+	last     uint8      // depth before it was lost, or became greater
+	raised   Time       // when that was
 	late     Time       // between a head's arrival and the block's, smoothed
 	missed   int        // blocks in a row that the parent did not send in time
 	received int        // blocks that parent delivered
@@ -41,8 +42,29 @@ func (t *track) orphan(now Time, l int) {
 	if ln.parent != nil {
 		ln.parent.track(t).granted &^= 1 << l
 	}
-	*ln = lane{next: ln.next, asked: ln.asked, since: now, last: t.depth[l], late: ln.late}
-	t.depth[l] = NoDepth
+	*ln = lane{next: ln.next, asked: ln.asked, since: now, last: ln.last, raised: ln.raised, late: ln.late}
+	t.deepen(now, l, NoDepth)
+}
+
+// deepen takes note of a lane's depth. Where it became greater, those below may not know
+// yet: for a while only somebody nearer to the source than it was before becomes its
+// parent, so that no lane runs in a circle.
+func (t *track) deepen(now Time, l int, depth uint8) {
+	ln, old := &t.lanes[l], t.depth[l]
+	if old != NoDepth && depth > old && (now >= ln.raised+orphanTime || old < ln.last) {
+		ln.last, ln.raised = old, now
+	}
+	t.depth[l] = depth
+}
+
+// limit is what a parent's depth must be below.
+func (t *track) limit(now Time, l int) uint8 {
+	ln := &t.lanes[l]
+	limit := min(t.depth[l], maxDepth)
+	if ln.last != 0 && now < ln.raised+orphanTime {
+		limit = min(limit, ln.last)
+	}
+	return limit
 }
 
 // adopt finds parents for the lanes that have none, and, to improve, better ones.
@@ -94,13 +116,7 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 // candidate returns who would deliver a lane soonest, and how late that would be.
 func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 	ln := &t.lanes[l]
-	limit := uint8(maxDepth)
-	switch {
-	case t.depth[l] != NoDepth:
-		limit = t.depth[l]
-	case ln.parent == nil && ln.last != 0 && now-ln.since < orphanTime:
-		limit = min(limit, ln.last)
-	}
+	limit := t.limit(now, l)
 	var best *neighbour
 	var least Time
 	for _, nb := range n.conns {
@@ -164,19 +180,23 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 		return
 	}
 	nt := nb.track(t)
-	refused, surplus := false, false
+	refused, surplus, taken := false, false, false
 	var left []*neighbour
 	for l := range t.lanes {
 		ln := &t.lanes[l]
 		switch has := g.Lanes.Has(l); {
+		case has && ln.next == nb && nt.depth[l] >= t.limit(now, l):
+			ln.next = nil // it is further from the source than it was when it was asked
+			surplus = true
 		case has && ln.next == nb:
+			taken = true
 			if old := ln.parent; old != nil && old != nb {
 				old.track(t).granted &^= 1 << l
 				left = append(left, old)
 			}
-			*ln = lane{parent: nb, since: now}
+			*ln = lane{parent: nb, since: now, last: ln.last, raised: ln.raised}
 			nt.granted |= 1 << l
-			t.depth[l] = deeper(nt.depth[l])
+			t.deepen(now, l, deeper(nt.depth[l]))
 		case has && ln.parent != nb:
 			surplus = true
 		case !has && ln.next == nb:
@@ -186,6 +206,12 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 		case !has && ln.parent == nb:
 			t.orphan(now, l)
 			nt.refuse(now, l)
+		}
+	}
+	if taken {
+		// What came to the new parent before it granted is lost between the two.
+		for _, p := range t.open {
+			p.due = min(p.due, now+nb.trip()+justMoved)
 		}
 	}
 	if refused {
@@ -219,6 +245,7 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 	}
 	nt := nb.track(t)
 	first := !nt.stated
+	nb.leaf = nb.leaf && m.Spare == 0 // its uplink may have changed
 	nt.depth, nt.spare, nt.stated = m.Depth, m.Spare, true
 	if !t.wanted || t.source {
 		return
@@ -228,9 +255,8 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 			continue
 		}
 		before := t.depth[l]
-		t.depth[l] = deeper(m.Depth[l])
+		t.deepen(now, l, deeper(m.Depth[l]))
 		if t.depth[l] == NoDepth && before != NoDepth {
-			t.lanes[l].last = before
 			n.maintainAt = now
 		}
 	}
@@ -244,13 +270,14 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 func (t *track) state() *State { return &State{R: t.r, Depth: t.depth, Spare: t.spare} }
 
 // tellStates tells neighbours of depths and spare places that have changed: of a lane that
-// was lost at once, of all else now and then.
+// was lost at once, of a longer way soon, of all else now and then.
 func (n *Node) tellStates(now Time, force bool) {
 	for _, t := range n.tracks {
 		spare := n.spareLanes(t)
 		due := force || now-t.tell >= n.t.State && (t.depth != t.told || (spare == 0) != (t.spare == 0) || now-t.tell >= 4*n.t.State && spare != t.spare)
 		for l := range t.depth {
-			due = due || t.depth[l] == NoDepth && t.told[l] != NoDepth || t.depth[l] != NoDepth && t.told[l] == NoDepth && now-t.tell >= n.t.State/8
+			due = due || t.depth[l] == NoDepth && t.told[l] != NoDepth ||
+				(t.depth[l] > t.told[l] || t.depth[l] != NoDepth && t.told[l] == NoDepth) && now-t.tell >= n.t.State/8
 		}
 		if !due {
 			continue

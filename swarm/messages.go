@@ -136,6 +136,9 @@ func (h *Head) Blocks() int { return blocksOf(h.Entry.Size) }
 
 func blocksOf(size int64) int { return int((size + event.BlockSize - 1) / event.BlockSize) }
 
+// size is about what the head has on the wire.
+func (h *Head) size() int { return len(h.Payload) + len(h.Sig) + len(h.KeyID) + 32*len(h.Leaves) + 8 }
+
 // BlockLen returns the length of block i.
 func (h *Head) BlockLen(i int) int {
 	return int(min(event.BlockSize, h.Entry.Size-int64(i)*event.BlockSize))

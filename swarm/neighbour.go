@@ -31,7 +31,11 @@ type neighbour struct {
 	held     []*Block
 	heldSize int
 	waiting  []*Head // that need records first
-	late     int     // blocks it was asked for and did not send in time, in a row
+	waste    int     // bytes of blocks beyond those that were of use
+	headless int     // runs of heads that it announced and did not give, in a row
+	mute     Time    // its announcements count for nothing until then
+	late     int     // times that blocks it was asked for did not come in time, in a row
+	lateAt   Time    // the newest of them
 	rest     Time    // it is asked for nothing until then
 	wants    int     // blocks it is asked for
 
@@ -58,6 +62,7 @@ type neighbourTrack struct {
 const (
 	creditStart = 64 << 10
 	silence     = 30 * time.Second
+	longestTrip = 3 * time.Second        // that anything waits for
 	usualTrip   = 100 * time.Millisecond // where no round trip was measured yet
 	usualHop    = 60 * time.Millisecond  // what a hop adds where nothing was measured yet
 )
@@ -78,7 +83,7 @@ func (nb *neighbour) trip() Time {
 	if nb.rtt == 0 {
 		return usualTrip
 	}
-	return nb.rtt
+	return min(nb.rtt, longestTrip)
 }
 
 func (nb *neighbour) source() Source {
@@ -151,14 +156,18 @@ func (nb *neighbour) pong(now Time, p *Pong) {
 func (nb *neighbour) hold(b *Block) {
 	nb.held = append(nb.held, b)
 	nb.heldSize += len(b.Data)
-	for nb.heldSize > maxHeld {
+	for nb.heldSize > maxHeld || len(nb.held) > maxHeldBlocks {
 		nb.heldSize -= len(nb.held[0].Data)
 		nb.held = slices.Delete(nb.held, 0, 1)
 	}
 }
 
-// maxHeld bounds the bytes of blocks that one neighbour sent ahead of their heads.
-const maxHeld = 1 << 20
+// What one neighbour may send ahead of the heads, and beyond what is of use.
+const (
+	maxHeld       = 1 << 20 // bytes of blocks
+	maxHeldBlocks = 256
+	maxWaste      = 4 << 20
+)
 
 // release returns the held blocks of a piece, and drops those before it.
 func (nb *neighbour) release(r event.Rendition, pos event.Position) []*Block {

@@ -49,7 +49,8 @@ type Node struct {
 	tracks []*track
 	inits  inits
 	uplink pacer
-	swarm  int // peers in it, as far as told
+	dials  guard // of peers that others name
+	swarm  int   // peers in it, as far as told
 
 	draining   bool
 	maintainAt Time // lanes, neighbours and states are looked at by then
@@ -81,6 +82,7 @@ func New(cfg Config) *Node {
 	for _, r := range cfg.Wants {
 		n.track(r).wanted = true
 	}
+	n.dials = newGuard(0)
 	n.uplink.set(cfg.Up)
 	return n
 }
@@ -121,17 +123,21 @@ func (n *Node) SetSwarm(size int) { n.swarm = size }
 // Connected takes in a new connection.
 func (n *Node) Connected(now Time, c Conn, info Info) {
 	n.begin()
+	if len(n.conns) >= 2*n.t.MaxConns {
+		n.out.Drop = append(n.out.Drop, Drop{c, Useless})
+		return
+	}
 	nb := &neighbour{conn: c, info: info, since: now, heardAt: now, allowed: creditStart, limit: creditStart, guard: newGuard(now)}
 	n.conns = append(n.conns, nb)
 	n.byConn[c] = nb
 	n.send(nb, &Hello{
 		Version: Version, Stream: n.cfg.Stream, ID: n.cfg.ID, Role: n.cfg.Role,
-		Leaf: n.cfg.Up == 0 || n.draining, Up: n.upKbit(),
+		Leaf: n.cfg.Up <= 0 || n.draining, Up: n.upKbit(),
 	})
 	nb.ping(n, now)
 }
 
-func (n *Node) upKbit() uint32 { return uint32(min(n.cfg.Up/1000, math.MaxUint32)) }
+func (n *Node) upKbit() uint32 { return uint32(min(max(n.cfg.Up, 0)/1000, math.MaxUint32)) }
 
 // Closed takes note that a connection is gone.
 func (n *Node) Closed(now Time, c Conn) {
@@ -199,7 +205,7 @@ func (n *Node) Wake() Time {
 			at = min(at, p.due)
 		}
 	}
-	return min(at, n.uplink.readyAt)
+	return min(at, n.uplink.readyAt, n.inits.at())
 }
 
 // Tick does what is due by time alone.
@@ -211,6 +217,7 @@ func (n *Node) Tick(now Time) {
 		}
 		n.repair(now, t)
 	}
+	n.retryInits(now)
 	if n.maintainAt <= now {
 		n.maintain(now)
 	}

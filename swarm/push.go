@@ -134,7 +134,7 @@ func (n *Node) onCancel(nb *neighbour, m *Cancel) {
 	})
 }
 
-func (n *Node) onGetHeads(nb *neighbour, m *GetHeads) {
+func (n *Node) onGetHeads(now Time, nb *neighbour, m *GetHeads) {
 	t := n.known(m.R)
 	if t == nil {
 		return
@@ -142,6 +142,9 @@ func (n *Node) onGetHeads(nb *neighbour, m *GetHeads) {
 	i, _ := t.search(m.Position)
 	for _, p := range t.pieces[i:] {
 		if p.pos().Epoch != m.Epoch || p.pos().N >= m.N+uint64(m.Count) {
+			return
+		}
+		if !n.afford(now, nb, p.head.size()) {
 			return
 		}
 		n.send(nb, p.head)
@@ -159,16 +162,19 @@ func (n *Node) onBlock(now Time, nb *neighbour, b *Block) {
 	t := n.known(b.R)
 	if t == nil || !t.wanted || t.source || b.Position.Before(t.floor) || t.follows && b.Position.Before(t.from) {
 		n.stats.Unasked += int64(len(b.Data))
+		n.wasted(now, nb, len(b.Data))
 		return
 	}
 	p := t.find(b.Position)
 	if p == nil {
-		nb.hold(b)
+		if nb.hold(b); n.wasted(now, nb, len(b.Data)) {
+			return
+		}
 		t.headsAt = min(t.headsAt, now+headGrace)
 		nb.track(t).haves.add(b.Position, 1) // who sends a block knows its head
 		return
 	}
-	n.place(now, t, p, b.Index, b.Data, nb, nb.source())
+	n.place(now, t, p, b.Index, b.Data, nb, nb.source(), false)
 }
 
 // topUp grants more credit when half of it is used.
@@ -181,7 +187,7 @@ func (n *Node) topUp(nb *neighbour) {
 			largest = max(largest, t.largest)
 		}
 	}
-	window := int64(rate * (nb.trip() + n.t.CreditAhead).Seconds())
+	window := int64(min(rate*(nb.trip()+n.t.CreditAhead).Seconds(), float64(n.t.CreditMax)))
 	window = min(max(window, 2*largest, n.t.CreditMin, creditStart), n.t.CreditMax)
 	if int64(nb.allowed-nb.received) < window/2 {
 		nb.allowed = nb.received + uint64(window)
@@ -189,9 +195,19 @@ func (n *Node) topUp(nb *neighbour) {
 	}
 }
 
-// place puts a block into its piece if it is genuine, and passes it on. from is nil for
-// blocks that did not come by a connection.
-func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *neighbour, by Source) {
+// wasted takes note of bytes that nobody asked for, or whose use is not known yet. A little
+// of that comes with every change of lanes; who sends more is flooding.
+func (n *Node) wasted(now Time, nb *neighbour, size int) bool {
+	if nb.waste += size; nb.waste > maxWaste {
+		n.drop(now, nb, Flooding)
+		return true
+	}
+	return false
+}
+
+// place puts a block into its piece if it is genuine, or known to be, and passes it on.
+// from is nil for blocks that did not come by a connection.
+func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *neighbour, by Source, trusted bool) {
 	lane := n.t.lane(p.head.Entry.N, min(i, MaxBlocks))
 	if i >= len(p.blocks) || len(data) != p.head.BlockLen(i) {
 		n.falseBlock(now, p, from)
@@ -205,10 +221,12 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 		if from != nil && t.lanes[lane].parent == from {
 			t.lanes[lane].delivered(now, p)
 		}
-		p.answered(from, i)
+		if p.answered(from, i); from != nil {
+			n.wasted(now, from, len(data))
+		}
 		return
 	}
-	if (from != nil || p.fetching) && !n.cfg.Verifier.Block(p.head, i, data) {
+	if !trusted && !n.cfg.Verifier.Block(p.head, i, data) {
 		n.falseBlock(now, p, from)
 		return
 	}
@@ -216,6 +234,9 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 	p.left--
 	p.from[by] += int64(len(data))
 	n.stats.Received[by] += int64(len(data))
+	if from != nil {
+		from.waste = max(0, from.waste-2*len(data))
+	}
 	if from != nil && t.lanes[lane].parent == from {
 		t.lanes[lane].delivered(now, p)
 	}

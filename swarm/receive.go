@@ -17,6 +17,10 @@ func (n *Node) Receive(now Time, c Conn, m Message) {
 		return
 	}
 	nb.heardAt = now
+	if !possible(m) {
+		n.drop(now, nb, BadMessage)
+		return
+	}
 	if hello, ok := m.(*Hello); ok != !nb.hello {
 		if _, bye := m.(*Bye); !bye {
 			n.drop(now, nb, BadMessage)
@@ -50,7 +54,7 @@ func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	case *Deny:
 		n.onDeny(now, nb, m)
 	case *GetHeads:
-		n.onGetHeads(nb, m)
+		n.onGetHeads(now, nb, m)
 	case *Subscribe:
 		n.onSubscribe(now, nb, m)
 	case *Grant:
@@ -64,16 +68,16 @@ func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	case *Pong:
 		nb.pong(now, m)
 	case *Peers:
-		n.onPeers(nb, m)
+		n.onPeers(now, nb, m)
 	case *Drain:
 		nb.draining = true
 		n.maintainAt = now
 	case *GetRecords:
-		n.sendRecords(nb, n.cfg.Verifier.Records())
+		n.onGetRecords(now, nb)
 	case *Records:
 		n.onRecords(now, nb, m)
 	case *GetInit:
-		n.onGetInit(nb, m)
+		n.onGetInit(now, nb, m)
 	case *Init:
 		n.onInit(now, nb, m)
 	case *Signal:
@@ -115,17 +119,30 @@ func (n *Node) greet(now Time, nb *neighbour, h *Hello) {
 	n.maintainAt = now
 }
 
-// twin returns which of two connections to the same peer is one too many: the one that
-// was dialled by the side with the greater id, or else the younger one.
+// twin returns which of two connections to the same peer is one too many. Of two that
+// were dialled from either side at about the same time, both sides keep the one that the
+// smaller id dialled. Otherwise the one that stood first stays, so that nobody pushes
+// another out by calling itself by its id; where that may look different from the other
+// side, the greater id decides alone.
 func (n *Node) twin(nb *neighbour) *neighbour {
 	for _, o := range n.conns {
 		if o == nb || !o.hello || o.id != nb.id {
 			continue
 		}
-		if o.info.Outbound == nb.info.Outbound {
-			return nb
-		}
 		mine := bytes.Compare(n.cfg.ID[:], nb.id[:]) < 0 // the one this side dialled stays
+		apart := max(nb.since-o.since, o.since-nb.since)
+		switch {
+		case o.info.Outbound == nb.info.Outbound && mine:
+			return nil
+		case o.info.Outbound == nb.info.Outbound:
+			return nb
+		case apart > twins && mine:
+			continue
+		case apart > twins && o.since < nb.since:
+			return nb
+		case apart > twins:
+			return o
+		}
 		if nb.info.Outbound == mine {
 			return o
 		}
@@ -133,6 +150,9 @@ func (n *Node) twin(nb *neighbour) *neighbour {
 	}
 	return nil
 }
+
+// twins is how far apart two peers may dial each other without seeing it.
+const twins = 5 * time.Second
 
 // makeRoom hands over a neighbour too many to others: the newcomer, or one that gives less.
 func (n *Node) makeRoom(now Time, nb *neighbour) bool {
@@ -172,13 +192,13 @@ func (t *track) runs() []*Have {
 }
 
 // onPeers passes on whom to connect to.
-func (n *Node) onPeers(nb *neighbour, m *Peers) {
+func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 	if n.cfg.Role == Seed {
 		return
 	}
 	room := n.t.MaxConns*3/4 - len(n.conns)
 	for _, h := range m.Hints {
-		if room <= 0 {
+		if room <= 0 || !n.dials.take(now, dialCost) {
 			return
 		}
 		if h.ID == n.cfg.ID || slices.ContainsFunc(n.conns, func(o *neighbour) bool { return o.hello && o.id == h.ID }) {
@@ -234,6 +254,27 @@ func (n *Node) spread(from *neighbour, envelopes [][]byte) {
 			n.sendRecords(nb, envelopes)
 		}
 	}
+}
+
+func (n *Node) onGetRecords(now Time, nb *neighbour) {
+	records := n.cfg.Verifier.Records()
+	size := 0
+	for _, env := range records {
+		size += len(env)
+	}
+	if n.afford(now, nb, size) {
+		n.sendRecords(nb, records)
+	}
+}
+
+// afford charges a neighbour for a long answer to a short question.
+func (n *Node) afford(now Time, nb *neighbour, size int) bool {
+	if !nb.guard.take(now, float64(size)/answerSize) {
+		n.drop(now, nb, Flooding)
+		return false
+	}
+	n.uplink.spend(size)
+	return true
 }
 
 // sendRecords sends envelopes in as few messages as they fit in.
@@ -316,8 +357,12 @@ func (n *Node) onHead(now Time, nb *neighbour, h *Head) {
 	if t == nil || !t.wanted {
 		return
 	}
-	if ln := &t.lanes[HeadLane]; ln.parent == nb {
+	nb.headless = 0
+	switch ln := &t.lanes[HeadLane]; {
+	case ln.parent == nb:
 		ln.missed = 0
+	case ln.parent != nil && now-ln.since > time.Second && t.newest.Before(h.Entry.Position()) && t.isAsked(h.Key()):
+		n.missedHead(now, t)
 	}
 	n.addHead(now, t, h, nb)
 }
@@ -342,7 +387,7 @@ func (n *Node) Add(now Time, h *Head, data []byte, by Source) {
 	n.addHead(now, t, h, nil)
 	p := t.find(h.Entry.Position())
 	for i := 0; p != nil && i < len(p.blocks); i++ {
-		n.place(now, t, p, i, data[i*event.BlockSize:][:h.BlockLen(i)], nil, by)
+		n.place(now, t, p, i, data[i*event.BlockSize:][:h.BlockLen(i)], nil, by, true)
 	}
 	n.pump(now)
 }
@@ -363,6 +408,7 @@ func (n *Node) addHead(now Time, t *track, h *Head, from *neighbour) {
 	n.out.Heads = append(n.out.Heads, h)
 	for _, nb := range n.conns {
 		if nb != from && nb.hello && nb.track(t).gives.Has(HeadLane) && !nb.track(t).haves.has(p.pos()) {
+			n.uplink.spend(h.size())
 			n.send(nb, h)
 		}
 	}
@@ -384,7 +430,7 @@ func (n *Node) addHead(now Time, t *track, h *Head, from *neighbour) {
 			if nb.gone {
 				break
 			}
-			n.place(now, t, p, b.Index, b.Data, nb, nb.source())
+			n.place(now, t, p, b.Index, b.Data, nb, nb.source(), false)
 		}
 	}
 }
@@ -401,6 +447,12 @@ func (t *track) openUp(p *piece) {
 func (n *Node) begun(now Time, t *track) {
 	if t.follows {
 		return
+	}
+	if t.began == 0 {
+		t.began = now + 1
+	}
+	if next := n.next(t, t.newest.Epoch, now); t.newest.N+1 < next && now < t.began+time.Second {
+		return // newer ones are announced
 	}
 	for i, p := range slices.Backward(t.pieces) {
 		if e := &p.head.Entry; e.Key && e.StartsSegment() {
@@ -424,6 +476,11 @@ func (n *Node) Follow(now Time, r event.Rendition, from event.Position) {
 func (t *track) follow(now Time, from event.Position) {
 	t.from, t.follows = from, true
 	t.headsAt = now
+	for _, p := range t.open {
+		if p.pos().Before(from) {
+			p.abandon()
+		}
+	}
 	t.open = slices.DeleteFunc(t.open, func(p *piece) bool { return p.pos().Before(from) })
 	i, _ := t.search(from)
 	for _, p := range t.pieces[i:] {

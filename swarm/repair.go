@@ -21,11 +21,15 @@ type headAsk struct {
 	key   Key
 	count int
 	until Time
+	by    *neighbour
+	new   bool // it has the newest head that by announced
 }
 
 const (
 	headGrace  = 60 * time.Millisecond  // in which a head may still come by itself
-	headAgain  = 300 * time.Millisecond // before heads are asked of another
+	headAgain  = 300 * time.Millisecond // before heads are asked of another; doubles
+	headAsks   = 4                      // runs of heads that are asked for at once
+	headLies   = 3                      // runs that a neighbour may announce and not give, in a row
 	firstHeads = 64                     // newest pieces in which a newcomer looks for its beginning
 	maxWants   = 32                     // blocks that one neighbour is asked for at once
 	farAhead   = 5 * time.Second        // slack beyond which the rarest piece comes first
@@ -33,6 +37,7 @@ const (
 	noClock    = time.Second            // before the origin is asked where no time of playing is known
 	fetchAgain = 500 * time.Millisecond // after the origin failed
 	lateMost   = 16                     // wants that a neighbour may let pass in a row
+	justMoved  = 40 * time.Millisecond  // after a new parent's round trip, in which a lane may still miss a block
 )
 
 func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
@@ -73,70 +78,140 @@ func (nt *neighbourTrack) announced(lag Time) {
 	}
 }
 
-// askHeads asks for the heads of pieces that others announced.
+// askHeads asks for the heads of pieces that others announced, the newest first.
 func (n *Node) askHeads(now Time, t *track) {
 	t.headsAt = never
-	t.asked = slices.DeleteFunc(t.asked, func(a headAsk) bool { return a.until <= now })
-	var epoch event.Epoch
-	var next uint64
+	n.headless(now, t)
+	missing := false
+	for _, epoch := range n.epochs(t, now) {
+		next := n.next(t, epoch, now)
+		for at, first := next, t.firstHead(epoch, next); at > first && len(t.asked) < headAsks; {
+			key := Key{t.r, event.Position{Epoch: epoch, N: at - 1}}
+			if t.find(key.Position) != nil {
+				at--
+				continue
+			}
+			missing = true
+			if t.isAsked(key) {
+				at--
+				continue
+			}
+			count := 1
+			for ; count < MaxHeads && at-uint64(count) > first; count++ {
+				k := Key{t.r, event.Position{Epoch: epoch, N: at - uint64(count) - 1}}
+				if t.find(k.Position) != nil || t.isAsked(k) {
+					break
+				}
+			}
+			if nb := n.headHolder(now, t, key.Position); nb != nil {
+				key.N = at - uint64(count)
+				n.send(nb, &GetHeads{Key: key, Count: count})
+				wait := max(headAgain<<min(t.headMisses, 4), 2*nb.trip())
+				t.asked = append(t.asked, headAsk{key, count, now + wait, nb, nb.track(t).haves.last() == event.Position{Epoch: epoch, N: at - 1}})
+			}
+			at -= uint64(count)
+		}
+	}
+	if missing {
+		t.headsAt = now + headAgain
+	}
+}
+
+// headless takes note of who announced pieces and did not give their heads. What such a
+// neighbour announces counts for nothing for a while, so that it cannot make others look
+// for pieces that do not exist.
+func (n *Node) headless(now Time, t *track) {
+	var silent []*neighbour
+	t.asked = slices.DeleteFunc(t.asked, func(a headAsk) bool {
+		if a.until > now {
+			return false
+		}
+		for i := range a.count {
+			if pos := (event.Position{Epoch: a.key.Epoch, N: a.key.N + uint64(i)}); t.find(pos) != nil || pos.Before(t.floor) {
+				t.headMisses = 0
+				return true
+			}
+		}
+		t.headMisses++
+		if a.new && !a.by.gone {
+			if a.by.headless++; a.by.headless >= headLies {
+				a.by.mute = now + time.Second<<min(a.by.headless-headLies, 5)
+			}
+			if a.by.headless > 3*headLies {
+				silent = append(silent, a.by)
+			}
+		}
+		return true
+	})
+	for _, nb := range silent {
+		n.drop(now, nb, Silent)
+	}
+}
+
+// epochs returns the newest epochs that others announce and this node wants, newest first.
+func (n *Node) epochs(t *track, now Time) []event.Epoch {
+	var out []event.Epoch
 	for _, nb := range n.conns {
-		if len(nb.tracks) <= t.index {
+		if nb.mute > now || len(nb.tracks) <= t.index {
 			continue
 		}
-		if h := &nb.tracks[t.index].haves.newer; h.next > 0 && (h.epoch > epoch || h.epoch == epoch && h.next > next) {
-			epoch, next = h.epoch, h.next
+		h := &nb.tracks[t.index].haves
+		for _, e := range [2]*epochHaves{&h.newer, &h.older} {
+			if e.next > 0 && e.epoch >= t.floor.Epoch && (!t.follows || e.epoch >= t.from.Epoch) && !slices.Contains(out, e.epoch) {
+				out = append(out, e.epoch)
+			}
 		}
 	}
-	if next == 0 {
-		return
+	slices.SortFunc(out, func(a, b event.Epoch) int { return cmp.Compare(b, a) })
+	if !t.follows {
+		return out[:min(len(out), 1)] // a newcomer begins in the newest
 	}
-	first := uint64(0)
-	if t.follows && t.from.Epoch == epoch {
-		first = t.from.N
-	} else if !t.follows {
-		first = next - min(next, firstHeads)
-		if i, ok := t.search(event.Position{Epoch: epoch, N: first}); ok || i < len(t.pieces) && len(t.pieces)-i >= firstHeads {
-			first = next - min(next, haveSpan) // no beginning among the newest: look at all
+	return out[:min(len(out), 4)]
+}
+
+// next returns the number after the highest that is announced in an epoch.
+func (n *Node) next(t *track, epoch event.Epoch, now Time) uint64 {
+	next := uint64(0)
+	for _, nb := range n.conns {
+		if nb.mute > now || len(nb.tracks) <= t.index {
+			continue
+		}
+		for h, i := &nb.tracks[t.index].haves, 0; i < 2; i++ {
+			if e := [2]*epochHaves{&h.newer, &h.older}[i]; e.epoch == epoch {
+				next = max(next, e.next)
+			}
 		}
 	}
-	first = max(first, next-min(next, haveSpan))
+	return next
+}
+
+// firstHead returns the lowest number of an epoch whose head is wanted.
+func (t *track) firstHead(epoch event.Epoch, next uint64) uint64 {
+	first := next - min(next, haveSpan)
+	if !t.follows {
+		newest := next - min(next, firstHeads)
+		i, ok := t.search(event.Position{Epoch: epoch, N: newest})
+		if !ok && (i == len(t.pieces) || len(t.pieces)-i < firstHeads) {
+			first = newest // else there is no beginning among the newest: look at all
+		}
+	} else if t.from.Epoch == epoch {
+		first = max(first, t.from.N)
+	}
 	if t.floor.Epoch == epoch {
 		first = max(first, t.floor.N)
 	}
-	missing := false
-	for at := first; at < next; {
-		key := Key{t.r, event.Position{Epoch: epoch, N: at}}
-		if t.find(key.Position) != nil || t.isAsked(key) {
-			missing = missing || t.isAsked(key)
-			at++
-			continue
-		}
-		missing = true
-		count := 1
-		for count < MaxHeads && at+uint64(count) < next {
-			k := Key{t.r, event.Position{Epoch: epoch, N: at + uint64(count)}}
-			if t.find(k.Position) != nil || t.isAsked(k) {
-				break
-			}
-			count++
-		}
-		if nb := n.headHolder(t, key.Position); nb != nil {
-			n.send(nb, &GetHeads{Key: key, Count: count})
-			t.asked = append(t.asked, headAsk{key, count, now + max(headAgain, 2*nb.trip())})
-		}
-		at += uint64(count)
-	}
-	if ln := &t.lanes[HeadLane]; missing {
-		if ln.parent != nil && now-ln.since > time.Second {
-			if ln.missed++; ln.missed >= 2*n.t.Missed {
-				ln.parent.track(t).refuse(now, HeadLane)
-				old := ln.parent
-				t.orphan(now, HeadLane)
-				n.subscribe(old, t, false)
-				n.maintainAt = now
-			}
-		}
-		t.headsAt = now + headAgain
+	return first
+}
+
+// missedHead takes note of a head that another had to be asked for.
+func (n *Node) missedHead(now Time, t *track) {
+	ln := &t.lanes[HeadLane]
+	if ln.missed++; ln.missed >= 2*n.t.Missed {
+		old := ln.parent
+		old.track(t).refuse(now, HeadLane)
+		t.orphan(now, HeadLane)
+		n.subscribe(old, t, false)
+		n.maintainAt = now
 	}
 }
 
@@ -147,11 +222,11 @@ func (t *track) isAsked(k Key) bool {
 }
 
 // headHolder picks one that announced a piece, by chance.
-func (n *Node) headHolder(t *track, pos event.Position) *neighbour {
+func (n *Node) headHolder(now Time, t *track, pos event.Position) *neighbour {
 	var pick *neighbour
 	seen := 0
 	for _, nb := range n.conns {
-		if !nb.hello || len(nb.tracks) <= t.index || !nb.tracks[t.index].haves.has(pos) {
+		if !nb.hello || nb.mute > now || len(nb.tracks) <= t.index || !nb.tracks[t.index].haves.has(pos) {
 			continue
 		}
 		if seen++; n.random.below(seen) == 0 {
@@ -228,8 +303,8 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 			next = min(next, a.until)
 			continue
 		}
-		if a.by != nil {
-			n.broke(now, a)
+		if a.by != nil && n.broke(now, a, false) {
+			next = now + time.Millisecond // others may have had to do with it
 		}
 		l := n.t.lane(p.head.Entry.N, i)
 		if ready, wait := n.overdue(now, t, p, l, a, slack, timed); !ready {
@@ -247,7 +322,9 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 		wants = add(wants, nb, p.head.Key(), i)
 	}
 	for i := range wants {
-		n.send(wants[i].nb, wants[i].want)
+		if !wants[i].nb.gone {
+			n.send(wants[i].nb, wants[i].want)
+		}
 	}
 	p.due = next
 	if !n.cfg.NoOrigin && !p.fetching && (timed && slack <= n.t.ToOrigin || !timed && t.follows && now-p.headAt > noClock) {
@@ -280,10 +357,14 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 		return true, now
 	}
 	expected := p.headAt + max(n.t.Patience, ln.late*3/2+50*time.Millisecond)
+	moved := ln.since + ln.parent.trip() + justMoved
+	if p.headAt < moved {
+		expected = min(expected, max(moved, p.headAt+justMoved))
+	}
 	if now < expected && (!timed || slack > n.t.ToSeeds) {
 		return false, expected
 	}
-	if !a.missed && now >= expected {
+	if !a.missed && now >= expected && p.headAt >= moved {
 		a.missed = true
 		if ln.missed++; ln.missed >= n.t.Missed {
 			old := ln.parent
@@ -335,16 +416,25 @@ func (n *Node) holder(now Time, t *track, p *piece, a *ask, slack time.Duration,
 	return best
 }
 
-// broke takes note of a block that was asked for and did not come.
-func (n *Node) broke(now Time, a *ask) {
+// broke takes note of a block that was asked for and did not come, and reports whether
+// that was once too often. Who says so does not lose its place for it, and many
+// blocks at one moment count as one.
+func (n *Node) broke(now Time, a *ask, denied bool) (dropped bool) {
 	nb := a.by
 	a.last, a.by = nb, nil
 	nb.wants--
-	if nb.late++; nb.late >= lateMost {
+	if nb.lateAt == now {
+		return false
+	}
+	nb.lateAt = now
+	if nb.late = min(nb.late+1, lateMost); nb.late == lateMost && !denied {
 		n.drop(now, nb, Silent)
-	} else if nb.late >= 4 {
+		return true
+	}
+	if nb.late >= 4 {
 		nb.rest = now + time.Duration(nb.late)*250*time.Millisecond
 	}
+	return false
 }
 
 // answered takes note that block i came from somebody. It returns who else was asked.
@@ -360,6 +450,16 @@ func (p *piece) answered(from *neighbour, i int) *neighbour {
 		return nil
 	}
 	return by
+}
+
+// abandon forgets who was asked for what, where none of it is wanted any more.
+func (p *piece) abandon() {
+	for i := range p.asks {
+		if a := &p.asks[i]; a.by != nil {
+			a.by.wants--
+			a.by = nil
+		}
+	}
 }
 
 // release forgets what a neighbour was asked for.
@@ -385,13 +485,11 @@ func (n *Node) onDeny(now Time, nb *neighbour, m *Deny) {
 	if p == nil || p.asks == nil {
 		return
 	}
+	nb.track(t).haves.remove(m.Position) // not whole, or not any more
 	for i := range p.asks {
 		if a := &p.asks[i]; m.Blocks.Has(i) && a.by == nb {
-			n.broke(now, a)
+			n.broke(now, a, true)
 			p.due = now
-			if nb.gone {
-				return
-			}
 		}
 	}
 }
@@ -433,7 +531,7 @@ func (n *Node) Fetched(now Time, k Key, first int, data []byte) {
 	}
 	for i := max(first, 0); i < len(p.blocks) && len(data) > 0; i++ {
 		size := min(p.head.BlockLen(i), len(data))
-		n.place(now, t, p, i, data[:size], nil, FromOrigin)
+		n.place(now, t, p, i, data[:size], nil, FromOrigin, false)
 		data = data[size:]
 	}
 	p.fetching = false

@@ -32,8 +32,11 @@ type track struct {
 
 	from    event.Position // nothing before is asked for
 	follows bool           // from was set
+	began   Time           // when the first head came
 	headsAt Time           // when missing heads are looked for
 	asked   []headAsk
+
+	headMisses int // runs of heads that were asked for in vain, in a row
 
 	playing bool
 	play    struct {
@@ -161,6 +164,9 @@ func (t *track) trim() {
 		return
 	}
 	t.floor = t.pieces[start].pos()
+	for _, p := range t.pieces[:start] {
+		p.abandon()
+	}
 	t.pieces = slices.Delete(t.pieces, 0, start)
 	t.open = slices.DeleteFunc(t.open, func(p *piece) bool { return p.pos().Before(t.floor) })
 }
@@ -181,8 +187,12 @@ func (t *track) slack(now Time, e *manifest.Entry) (time.Duration, bool) {
 	if e.Epoch > t.play.epoch {
 		return time.Hour, true // after all of this epoch, however much that is
 	}
-	return t.play.at + (e.PTS - t.play.pts).Duration() - now, true
+	ahead := min(max(e.PTS-t.play.pts, -farthest), farthest)
+	return t.play.at + ahead.Duration() - now, true
 }
+
+// farthest is more media time than any two entries of a live window lie apart.
+const farthest = 3600 * event.Timescale
 
 // close takes p off the list of open pieces.
 func (t *track) close(p *piece) {
