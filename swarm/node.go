@@ -226,7 +226,6 @@ func (n *Node) Tick(now Time) {
 
 // maintain keeps lanes with parents, connections alive and others informed.
 func (n *Node) maintain(now Time) {
-	n.maintainAt = now + n.t.State/2 + n.random.spread(n.t.State)
 	for _, nb := range slices.Clone(n.conns) {
 		switch {
 		case now-nb.heardAt > silence || !nb.hello && now-nb.since > silence/3:
@@ -235,6 +234,7 @@ func (n *Node) maintain(now Time) {
 			nb.ping(n, now)
 		}
 	}
+	n.maintainAt = now + n.t.State/2 + n.random.spread(n.t.State)
 	improve := n.improveAt <= now
 	if improve {
 		n.improveAt = now + n.t.Improve/2 + n.random.spread(n.t.Improve)

@@ -361,7 +361,7 @@ func (n *Node) onHead(now Time, nb *neighbour, h *Head) {
 	switch ln := &t.lanes[HeadLane]; {
 	case ln.parent == nb:
 		ln.missed = 0
-	case ln.parent != nil && now-ln.since > time.Second && t.newest.Before(h.Entry.Position()) && t.isAsked(h.Key()):
+	case ln.parent != nil && now-ln.since > time.Second && t.newest.Before(h.Entry.Position()) && t.isAsked(h.Key()) != nil:
 		n.missedHead(now, t)
 	}
 	n.addHead(now, t, h, nb)
@@ -451,8 +451,10 @@ func (n *Node) begun(now Time, t *track) {
 	if t.began == 0 {
 		t.began = now + 1
 	}
-	if next := n.next(t, t.newest.Epoch, now); t.newest.N+1 < next && now < t.began+time.Second {
-		return // newer ones are announced
+	for _, c := range n.claims(t, now) {
+		if now < t.began+time.Second && (c.epoch > t.newest.Epoch || c.epoch == t.newest.Epoch && c.next > t.newest.N+1) {
+			return // newer ones are announced
+		}
 	}
 	for i, p := range slices.Backward(t.pieces) {
 		if e := &p.head.Entry; e.Key && e.StartsSegment() {
