@@ -20,6 +20,7 @@ type notebook struct {
 	mu    sync.Mutex
 	facts []event.PeerFact
 	stuck chan struct{} // appends wait for it, if it is not nil
+	fn    func(event.PeerFact) error
 }
 
 func (n *notebook) AppendPeerFact(ctx context.Context, _, _ string, f event.PeerFact) error {
@@ -36,7 +37,8 @@ func (n *notebook) AppendPeerFact(ctx context.Context, _, _ string, f event.Peer
 	return nil
 }
 
-func (n *notebook) FollowPeers(ctx context.Context, _ string, caughtUp func(), _ func(event.PeerFact) error) error {
+func (n *notebook) FollowPeers(ctx context.Context, _ string, caughtUp func(), fn func(event.PeerFact) error) error {
+	n.fn = fn
 	caughtUp()
 	<-ctx.Done()
 	return ctx.Err()
@@ -103,6 +105,32 @@ func TestAFactIsKeptOfWhatChangesAndElseOncePerHalfInterval(t *testing.T) {
 			if got := n.kinds(); got != c.want {
 				t.Errorf("%s: facts %s, want %s", c.what, got, c.want)
 			}
+		}
+	})
+}
+
+// What comes back from the bus is older than what the tracker knows by then: who has
+// left is not to appear again, if only for a moment.
+func TestATrackerIsNotToldByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := &notebook{}
+		s := matchmaker.New(matchmaker.Options{Bus: n})
+		stop := run(t, s)
+		defer stop()
+		announce(t, s, "192.0.2.1:1", form(hash(1), 1, 6881))
+		announce(t, s, "192.0.2.1:1", form(hash(1), 1, 6881, "event", "stopped"))
+		synctest.Wait()
+		if len(n.facts) != 2 {
+			t.Fatalf("%d facts are kept", len(n.facts))
+		}
+		check(t, n.fn(n.facts[0]))
+		if s.SwarmSize(hash(1)) != 0 {
+			t.Error("who has left is back")
+		}
+		n.facts[0].Instance = "another tracker"
+		check(t, n.fn(n.facts[0]))
+		if s.SwarmSize(hash(1)) != 1 {
+			t.Error("what another tracker learnt is not known")
 		}
 	})
 }

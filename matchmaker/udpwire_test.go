@@ -57,6 +57,7 @@ func FuzzParseUDP(f *testing.F) {
 			t.Fatalf("%d bytes are answered by %d, to who may not be there", len(b), len(out))
 		}
 		if len(b) >= udpHead { // and as one who is
+			b = bytes.Clone(b)
 			binary.BigEndian.PutUint64(b, connectionID(s.secret[:], from.Addr(), now))
 			if out := s.datagram(b, from, now); len(out) > 20+18*maxWant {
 				t.Fatalf("%d bytes are answered", len(out))
