@@ -34,6 +34,8 @@ type creator struct {
 	mu       sync.Mutex
 	keys     map[string]ed25519.PrivateKey
 	withheld bool // the keys are not to be had
+
+	missing map[uint64]bool // pieces that are not published
 }
 
 // withhold makes the keys unavailable, or available again.
