@@ -30,6 +30,8 @@ type wanted struct {
 	root      event.Root
 	size      int64 // exact; unknown for an init segment
 	init      bool
+	catchup   bool              // it was there before the viewer
+	envelope  manifest.Envelope // of its entry
 }
 
 func (w wanted) String() string {
@@ -47,6 +49,12 @@ func (w wanted) holds(data []byte) bool {
 type delivered struct {
 	data []byte
 	by   Deliverer
+
+	// Of a copy that came in blocks from several, each verified:
+
+	parts     Bytes
+	rejected  int   // blocks that were false
+	duplicate int64 // bytes that came again
 }
 
 // source hands out copies of pieces. Each try after the first means that what came
@@ -62,6 +70,7 @@ type fetched struct {
 	init      initSegment
 	data      []byte // nil: no valid copy was to be had
 	by        Deliverer
+	parts     Bytes // when several delivered it
 	rejected  int
 	badBlocks int
 	duplicate int64
@@ -176,7 +185,10 @@ var cutMark = [32]byte{}
 // accept counts, now that the leaves are known, what was good and bad in the copies
 // that came before.
 func (a *attempts) accept(got delivered) fetched {
-	f := fetched{data: got.data, by: got.by, rejected: a.rejected}
+	f := fetched{
+		data: got.data, by: got.by, parts: got.parts,
+		rejected: a.rejected, badBlocks: got.rejected, duplicate: got.duplicate,
+	}
 	good := manifest.Leaves(got.data)
 	for _, copied := range a.leaves {
 		for i, leaf := range copied {

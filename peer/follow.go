@@ -15,7 +15,7 @@ import (
 
 // step is a verified entry in its turn, with what is needed to play its piece.
 type step struct {
-	entry   manifest.Entry
+	entry   manifest.Signed
 	init    event.Root
 	broke   bool             // something is missing before it
 	catchup bool             // it was there before the viewer
@@ -54,6 +54,7 @@ type follower struct {
 	timing    timing
 	log       *slog.Logger
 	feed      *feed
+	party     *party // nil: entries come from the origin alone
 	out       chan<- step
 
 	chain   manifest.Chain
@@ -104,8 +105,48 @@ func (f *follower) doubt(ctx context.Context, err error) error {
 	return pause(ctx, f.timing.first<<f.bad)
 }
 
-// next waits for a document with news: entries after the newest, or another liveness.
+// next waits for news: by gossip, or, when there was none for a while, from the origin.
 func (f *follower) next(ctx context.Context) (document, error) {
+	switch {
+	case f.party == nil:
+		return f.poll(ctx)
+	case f.origin == nil:
+		return f.gossip(ctx, f.timing.silence)
+	}
+	if d, err := f.gossip(ctx, f.timing.quiet); err != nil || len(d.Renditions) > 0 {
+		return d, err
+	}
+	// Both are waited for: whichever has something first.
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	heard := make(chan document, 1)
+	go func() {
+		defer close(heard)
+		if d, err := f.gossip(inner, f.timing.silence); err == nil && len(d.Renditions) > 0 {
+			heard <- d
+			cancel()
+		}
+	}()
+	d, err := f.poll(inner)
+	cancel()
+	if said, ok := <-heard; ok && (err != nil || len(d.Renditions[f.rendition].Entries) == 0) {
+		return said, nil
+	}
+	return d, err
+}
+
+// gossip waits for entries from the swarm. There are none in what it returns if none
+// came in time.
+func (f *follower) gossip(ctx context.Context, quiet time.Duration) (document, error) {
+	entries := f.party.after(ctx, f.newest, quiet)
+	if len(entries) == 0 {
+		return document{gossip: true}, ctx.Err()
+	}
+	return document{gossip: true, Live: true, Renditions: map[event.Rendition]renditionEntry{f.rendition: {Entries: entries}}}, nil
+}
+
+// poll waits for a document with news: entries after the newest, or another liveness.
+func (f *follower) poll(ctx context.Context) (document, error) {
 	for {
 		asked := time.Now()
 		d, err := f.reach(ctx, fmt.Sprintf("r=%s&after=%d.%d", f.rendition, f.newest.Epoch, f.newest.N))
@@ -153,8 +194,13 @@ func (f *follower) reach(ctx context.Context, query string) (document, error) {
 
 // take checks a document and hands on what is new in it.
 func (f *follower) take(ctx context.Context, d document, joining bool) error {
-	if err := f.records.learn(d); err != nil {
-		return err
+	if !d.gossip {
+		if err := f.records.learn(d); err != nil {
+			return err
+		}
+		if f.party != nil {
+			f.party.learn(slices.Concat(d.Rotations, d.Sessions))
+		}
 	}
 	entries, err := f.open(ctx, d.Renditions[f.rendition].Entries)
 	if err != nil {
@@ -173,13 +219,13 @@ func (f *follower) take(ctx context.Context, d document, joining bool) error {
 		if at := lastKey(entries); d.Live && at >= 0 {
 			from = at
 		}
-		for _, e := range entries[:from] {
-			f.pass(e)
+		for _, s := range entries[:from] {
+			f.pass(s.Entry)
 		}
 		entries = entries[from:]
 	}
-	for _, e := range entries {
-		if err := f.hand(ctx, e, joining); err != nil {
+	for _, s := range entries {
+		if err := f.hand(ctx, s, joining); err != nil {
 			return err
 		}
 	}
@@ -187,7 +233,7 @@ func (f *follower) take(ctx context.Context, d document, joining bool) error {
 }
 
 // advertise updates the feed with the newest entry of a document.
-func (f *follower) advertise(d document, entries []manifest.Entry) {
+func (f *follower) advertise(d document, entries []manifest.Signed) {
 	f.feed.mu.Lock()
 	defer f.feed.mu.Unlock()
 	if f.feed.live != d.Live && f.newest != (event.Position{}) {
@@ -201,7 +247,7 @@ func (f *follower) advertise(d document, entries []manifest.Entry) {
 	if len(entries) == 0 {
 		return
 	}
-	newest := entries[len(entries)-1]
+	newest := entries[len(entries)-1].Entry
 	rolled := newest.Position().Before(f.newest)
 	if rolled && !f.feed.rolled {
 		f.log.Warn("the origin went back to an older entry", "newest", newest.Position(), "seen", f.newest)
@@ -214,8 +260,8 @@ func (f *follower) advertise(d document, entries []manifest.Entry) {
 
 // open verifies entries, in order of position. It fetches session records that are not
 // known yet.
-func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]manifest.Entry, error) {
-	entries := make([]manifest.Entry, 0, len(envelopes))
+func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]manifest.Signed, error) {
+	entries := make([]manifest.Signed, 0, len(envelopes))
 	for _, env := range envelopes {
 		e, err := f.records.trust.Open(env)
 		for try := 0; errors.Is(err, manifest.ErrUnknownSession) && try < f.timing.records; try++ {
@@ -242,13 +288,13 @@ func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]m
 		} else if err != nil {
 			return nil, err
 		}
-		entries = append(entries, e)
+		entries = append(entries, manifest.Signed{Entry: e, Envelope: env})
 	}
-	slices.SortFunc(entries, func(a, b manifest.Entry) int {
+	slices.SortFunc(entries, func(a, b manifest.Signed) int {
 		switch {
-		case a.Position().Before(b.Position()):
+		case a.Entry.Position().Before(b.Entry.Position()):
 			return -1
-		case b.Position().Before(a.Position()):
+		case b.Entry.Position().Before(a.Entry.Position()):
 			return 1
 		}
 		return 0
@@ -257,9 +303,9 @@ func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]m
 }
 
 // lastKey returns the index of the last entry at which a decoder can start, -1 if none.
-func lastKey(entries []manifest.Entry) int {
+func lastKey(entries []manifest.Signed) int {
 	for i := len(entries) - 1; i >= 0; i-- {
-		if entries[i].Key && entries[i].StartsSegment() {
+		if e := &entries[i].Entry; e.Key && e.StartsSegment() {
 			return i
 		}
 	}
@@ -274,19 +320,19 @@ const (
 )
 
 // lookBack extends the newest entries to the keyframe before them, where it can.
-func (f *follower) lookBack(ctx context.Context, entries []manifest.Entry) []manifest.Entry {
+func (f *follower) lookBack(ctx context.Context, entries []manifest.Signed) []manifest.Signed {
 	for range lookBackTimes {
-		if len(entries) == 0 || entries[0].N == 0 || lastKey(entries) >= 0 {
+		if len(entries) == 0 || entries[0].Entry.N == 0 || lastKey(entries) >= 0 {
 			return entries
 		}
-		first := entries[0]
+		first := entries[0].Entry
 		from := first.N - min(first.N, lookBackBy)
 		d, err := f.origin.manifest(ctx, fmt.Sprintf("r=%s&epoch=%d&from=%d&to=%d", f.rendition, first.Epoch, from, first.N-1))
-		var older []manifest.Entry
+		var older []manifest.Signed
 		if err == nil {
 			older, err = f.open(ctx, d.Renditions[f.rendition].Entries)
 		}
-		if err != nil || len(older) == 0 || older[len(older)-1].N+1 != first.N {
+		if err != nil || len(older) == 0 || older[len(older)-1].Entry.N+1 != first.N {
 			f.log.Debug("no keyframe to be had before the newest entries, waiting for the next", "error", err)
 			return entries
 		}
@@ -307,8 +353,8 @@ func (f *follower) pass(e manifest.Entry) {
 
 // hand gives an entry to whoever fetches, unless it is known, a gap, or nothing can be
 // played before a keyframe.
-func (f *follower) hand(ctx context.Context, e manifest.Entry, joining bool) error {
-	was := f.newest
+func (f *follower) hand(ctx context.Context, signed manifest.Signed, joining bool) error {
+	e, was := signed.Entry, f.newest
 	if was != (event.Position{}) && !was.Before(e.Position()) {
 		return nil
 	}
@@ -328,7 +374,7 @@ func (f *follower) hand(ctx context.Context, e manifest.Entry, joining bool) err
 	case f.init.IsZero(), !f.begun && !(e.Key && e.StartsSegment()):
 		return nil
 	}
-	s := step{entry: e, init: f.init, broke: f.broke, catchup: joining, gaps: f.gaps}
+	s := step{entry: signed, init: f.init, broke: f.broke, catchup: joining, gaps: f.gaps}
 	f.begun, f.broke, f.gaps = true, false, nil
 	select {
 	case f.out <- s:

@@ -47,7 +47,7 @@ func (g *gatherer) run(ctx context.Context) error {
 	go func() {
 		defer close(queue)
 		for s := range g.in {
-			weight := max(s.entry.Size, aheadLeast)
+			weight := max(s.entry.Entry.Size, aheadLeast)
 			if g.space.Acquire(ctx, weight) != nil {
 				return
 			}
@@ -88,10 +88,13 @@ func (g *gatherer) fetchInit(ctx context.Context, root event.Root) *pendingInit 
 // piece fetches a step's piece and waits for its init segment. The first piece with an
 // init segment answers for the bad copies of that too.
 func (g *gatherer) piece(ctx context.Context, s step, init *pendingInit, first bool) fetched {
-	w := wanted{rendition: g.rendition, at: s.entry.Position(), root: s.entry.Root, size: s.entry.Size}
+	e := s.entry.Entry
+	w := wanted{
+		rendition: g.rendition, at: e.Position(), root: e.Root, size: e.Size, catchup: s.catchup, envelope: s.entry.Envelope,
+	}
 	f := fetch(ctx, g.source, w, g.timing)
 	<-init.done
-	f.entry, f.broke, f.catchup, f.gaps = s.entry, s.broke, s.catchup, s.gaps
+	f.entry, f.broke, f.catchup, f.gaps = e, s.broke, s.catchup, s.gaps
 	f.init = initSegment{root: s.init, data: init.got.data}
 	if first {
 		f.rejected += init.got.rejected

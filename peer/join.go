@@ -65,6 +65,9 @@ type document struct {
 	Rotations  []manifest.Envelope                `json:"rotations"`
 	Sessions   []manifest.Envelope                `json:"sessions"`
 	Renditions map[event.Rendition]renditionEntry `json:"renditions"`
+	Trackers   []string                           `json:"trackers"` // of the stream's swarm
+
+	gossip bool // made of entries that the swarm brought, already verified
 }
 
 type renditionEntry struct {

@@ -26,6 +26,14 @@ func (l Link) ID() event.StreamID {
 	return ""
 }
 
+// place returns the name that the link calls the stream by, and its page where it names one.
+func (l Link) place() (event.StreamName, string) {
+	if l.Location != nil {
+		return l.Location.Name, l.Location.Page()
+	}
+	return event.StreamName(event.NamePrefix(l.Magnet.Name)), ""
+}
+
 // ParseLink reads a viewer's link: a page, manifest.json or playlist, as ParseURL does,
 // or the magnet link of a live stream. What the magnet link says of its stream also
 // counts for the page it names.

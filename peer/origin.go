@@ -39,19 +39,36 @@ type origin struct {
 	now    func() time.Time
 }
 
+// request is one question to an origin.
+type request struct {
+	url        string
+	limit      int           // bytes of the answer
+	within     time.Duration // for the whole of it
+	fresh      bool          // caches are to ask again
+	from, size int           // bytes of the resource; all when size is 0
+}
+
 // get fetches one resource of at most limit bytes. On errCut and errTooLarge it
 // returns what came before.
 func (o *origin) get(ctx context.Context, url string, limit int, within time.Duration, fresh bool) ([]byte, error) {
+	return o.ask(ctx, request{url: url, limit: limit, within: within, fresh: fresh})
+}
+
+func (o *origin) ask(ctx context.Context, r request) ([]byte, error) {
+	limit, within := r.limit, r.within
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	ctx, stop := context.WithTimeoutCause(ctx, within, fmt.Errorf("no whole answer within %s", within))
 	defer stop()
 
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
 	if err != nil {
 		return nil, permanent(fmt.Errorf("make request: %w", err))
 	}
-	if fresh {
+	if r.size > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", r.from, r.from+r.size-1))
+	}
+	if r.fresh {
 		req.Header.Set("Cache-Control", "no-cache")
 	}
 	res, err := o.client.Do(req)
@@ -62,7 +79,7 @@ func (o *origin) get(ctx context.Context, url string, limit int, within time.Dur
 		return nil, err
 	}
 	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
+	if res.StatusCode != http.StatusOK && (r.size == 0 || res.StatusCode != http.StatusPartialContent) {
 		return nil, statusError(res)
 	}
 
@@ -146,6 +163,20 @@ func (o *origin) manifest(ctx context.Context, query string) (document, error) {
 		return document{}, fmt.Errorf("fetch manifest.json: %w", err)
 	}
 	return parseDocument(b)
+}
+
+// part fetches bytes of a piece by its root. An origin that knows no ranges sends it all.
+func (o *origin) part(ctx context.Context, root event.Root, from, size int) ([]byte, error) {
+	data, err := o.ask(ctx, request{
+		url: o.loc.Base + "/p/" + root.String(), limit: event.MaxPiece, within: o.timing.transfer, from: from, size: size,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(data) > size && len(data) >= from+size {
+		data = data[from:][:size]
+	}
+	return data, nil
 }
 
 // copyOf implements source. It asks by root first, which any cache can answer for

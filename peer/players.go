@@ -28,17 +28,18 @@ type players struct {
 }
 
 // servePlayers listens at o.HLS, if that is asked for, until stop.
-func servePlayers(ctx context.Context, o Options, loc Location) (*players, error) {
+func servePlayers(ctx context.Context, o Options, link Link) (*players, error) {
 	if o.HLS == "" {
 		return nil, nil
 	}
+	name, page := link.place()
 	l, err := hls.Listen(o.HLS)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	p := &players{
-		server: hls.New(l, hls.Options{Name: loc.Name, Rendition: o.Rendition, Page: loc.Page()}),
+		server: hls.New(l, hls.Options{Name: name, Rendition: o.Rendition, Page: page}),
 		log:    o.Log, cancel: cancel, done: make(chan error, 1),
 	}
 	go func() { p.done <- p.server.Run(ctx) }()

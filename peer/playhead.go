@@ -40,6 +40,10 @@ func (c Chunk) end() event.Ticks { return c.PTS + c.Dur }
 // the stream it jumps on at once; where media is late it is held, and so falls behind
 // by what it was held; 4 s behind, it seeks to the newest piece.
 type Playhead struct {
+	// Lead is how far behind the place where nine of ten recent pieces came in time it
+	// plays; 0 means minLead. A viewer in a swarm leaves its peers some more.
+	Lead time.Duration
+
 	queue   []Chunk // the first is at the playhead; bounded by seekBehind
 	late    []time.Duration
 	epoch   event.Epoch // that late is about
@@ -87,7 +91,7 @@ func (p *Playhead) Add(now time.Time, c Chunk) {
 func (p *Playhead) live(now time.Time) event.Ticks {
 	late := slices.Sorted(slices.Values(p.late))
 	most := late[(len(late)-1)*9/10]
-	return event.TicksOf(now.Sub(time.Unix(0, 0)) - most - minLead)
+	return event.TicksOf(now.Sub(time.Unix(0, 0)) - most - max(p.Lead, minLead))
 }
 
 // start begins to play once the place that is safe to play at is here.
@@ -182,6 +186,18 @@ func (p *Playhead) backlog() event.Ticks {
 		sum -= p.queue[0].Dur
 	}
 	return sum
+}
+
+// Reading returns when the media at pts of an epoch is played, or was: the rest of the
+// epoch follows from it. While the playhead is held, that is what comes next, at now.
+func (p *Playhead) Reading(now time.Time) (epoch event.Epoch, pts event.Ticks, at time.Time, ok bool) {
+	if !p.started {
+		return 0, 0, time.Time{}, false
+	}
+	if p.done {
+		return p.queue[0].Epoch, p.queue[0].end(), now, true
+	}
+	return p.queue[0].Epoch, p.zero, p.anchor, true
 }
 
 // Now returns, at now, how far the playhead is behind the camera's bytes, 0 before it

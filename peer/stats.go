@@ -30,6 +30,13 @@ func (b *Bytes) add(by Deliverer, n int64) {
 	}
 }
 
+func (b *Bytes) join(o Bytes) {
+	b.Peer += o.Peer
+	b.Seed += o.Seed
+	b.Edge += o.Edge
+	b.Origin += o.Origin
+}
+
 // Delay is how far behind the camera's bytes (their arrival at ingest) the playhead
 // was, in milliseconds, sampled every 100 ms of a live session.
 type Delay struct {
@@ -41,8 +48,8 @@ type Delay struct {
 type Summary struct {
 	PiecesVerified int64 `json:"pieces_verified"`
 	PiecesRejected int64 `json:"pieces_rejected"` // copies whose bytes were not what was signed
-	// BlocksRejected counts the 16 KiB blocks that differed in those copies. Over HTTP
-	// only a piece's root is known, so they are told apart once a good copy is here.
+	// BlocksRejected counts the 16 KiB blocks that were false. Over HTTP only a piece's
+	// root is known, so they are told apart once a good copy is here.
 	BlocksRejected int64 `json:"blocks_rejected"`
 	Bytes          Bytes `json:"bytes"`
 	// BytesDuplicate counts valid payload received more than once: the good blocks of
@@ -86,7 +93,11 @@ func (s *Summary) tally(e fetched) {
 		return
 	}
 	s.PiecesVerified++
-	s.Bytes.add(e.by, int64(len(e.data)))
+	if e.parts != (Bytes{}) {
+		s.Bytes.join(e.parts)
+	} else {
+		s.Bytes.add(e.by, int64(len(e.data)))
+	}
 	s.BlocksRejected += int64(e.badBlocks)
 	s.BytesDuplicate += e.duplicate
 }

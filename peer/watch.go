@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/swarm/live"
 )
 
 // Options say what to watch and where to put it.
@@ -41,9 +42,11 @@ type Options struct {
 	HLS string
 	// Serving is told the address of the playlist once the server listens.
 	Serving func(playlist string)
-	UpRate  int64            // bit/s that are given to other viewers at most; 0: the swarm's default
-	NoUp    bool             // give other viewers nothing
-	Now     func() time.Time // the viewer's clock; default: time.Now
+	// Transport brings the stream's peers together; nil watches over HTTP alone.
+	Transport live.Transport
+	UpRate    int64            // bit/s that are given to other viewers at most; 0: the swarm's default
+	NoUp      bool             // give other viewers nothing
+	Now       func() time.Time // the viewer's clock; default: time.Now
 
 	timing *timing // for tests
 }
@@ -60,18 +63,17 @@ func Watch(ctx context.Context, o Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	if link.Location == nil {
-		return Summary{}, errors.New("the magnet link has no xs, the stream's page, and watching begins there")
-	}
-	loc := *link.Location
 	o = o.withDefaults()
+	if link.Location == nil && o.Transport == nil {
+		return Summary{}, errors.New("the magnet link has no xs, the stream's page, and watching over HTTP begins there")
+	}
 	if o.HTTPClient == nil {
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		transport.MaxIdleConnsPerHost = 16
 		defer transport.CloseIdleConnections()
 		o.HTTPClient = &http.Client{Transport: transport}
 	}
-	players, err := servePlayers(ctx, o, loc)
+	players, err := servePlayers(ctx, o, link)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -80,35 +82,35 @@ func Watch(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, errors.Join(err, players.stop())
 	}
 	w := &watcher{options: o, began: o.Now(), feed: &feed{}, out: out, players: players}
-	err = ended(ctx, w.watch(ctx, loc))
+	err = ended(ctx, w.watch(ctx, link))
 	return w.finish(errors.Join(err, players.stop()))
 }
 
 // watch joins the stream and plays it.
-func (w *watcher) watch(ctx context.Context, loc Location) error {
+func (w *watcher) watch(ctx context.Context, link Link) error {
 	o := w.options
-	from := &origin{client: o.HTTPClient, loc: loc, timing: *o.timing, now: o.Now}
-	d, err := join(ctx, from, *o.timing)
+	in, err := o.enter(ctx, link)
 	if err != nil {
 		return err
 	}
-	records := records{}
-	if w.good, err = records.identify(loc, d, &pins{path: o.PinFile}); err != nil {
-		return err
-	}
-	if w.clock, err = setClock(ctx, from, *o.timing); err != nil {
-		return err
-	}
+	w.good, w.clock = in.good, in.clock
 
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	group, inner := errgroup.WithContext(inner)
 	steps, pieces := make(chan step, 8), make(chan fetched)
 	f := &follower{
-		origin: from, records: records, rendition: o.Rendition, timing: *o.timing, log: o.Log, feed: w.feed, out: steps,
+		origin: in.origin, records: in.records, rendition: o.Rendition, timing: *o.timing, log: o.Log, feed: w.feed, out: steps,
 	}
-	g := &gatherer{source: from, rendition: o.Rendition, timing: *o.timing, in: steps, out: pieces}
-	group.Go(func() error { return f.run(inner, d) })
+	g := &gatherer{source: in.origin, rendition: o.Rendition, timing: *o.timing, in: steps, out: pieces}
+	if o.Transport != nil {
+		w.party = newParty(in.party(o))
+		w.playhead.Lead = swarmLead
+		w.uploaded = func() int64 { _, given := w.party.figures(); return given }
+		f.party, g.source = w.party, w.party
+		group.Go(func() error { return w.party.run(inner, o.Transport, in.descriptor, in.trackers) })
+	}
+	group.Go(func() error { return f.run(inner, in.document) })
 	group.Go(func() error { return g.run(inner) })
 	err = w.run(ctx, pieces)
 	cancel()
@@ -174,7 +176,7 @@ func (unclosed) Close() error { return nil }
 // clockQuestions is how often the server is asked for its time, once, at the start.
 const clockQuestions = 3
 
-func setClock(ctx context.Context, o *origin, t timing) (*Clock, error) {
+func setClock(ctx context.Context, o *origin, t timing) (*Clock, time.Duration, error) {
 	var readings []clockReading
 	for range clockQuestions {
 		err := retry(ctx, t.retry(t.joinFor), func() error {
@@ -185,10 +187,14 @@ func setClock(ctx context.Context, o *origin, t timing) (*Clock, error) {
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 	}
-	return newClock(o.now, readings...), nil
+	trip := readings[0].roundTrip()
+	for _, r := range readings {
+		trip = min(trip, r.roundTrip())
+	}
+	return newClock(o.now, readings...), trip, nil
 }
 
 // watcher is the session's loop: it alone owns playhead, summary and output.
@@ -202,6 +208,7 @@ type watcher struct {
 	summary  Summary
 	out      output
 	players  *players     // nil: none are served
+	party    *party       // in the stream's swarm; nil: over HTTP alone
 	uploaded func() int64 // bytes of blocks given to others so far; nil: none are
 	last     Line
 	missing  error // the first piece nobody had
@@ -272,6 +279,7 @@ func (w *watcher) tick() error {
 	now := w.clock.Now()
 	state := w.feed.state(now, w.good)
 	w.playhead.SetOffline(now, state == Offline)
+	w.steer(now)
 	w.players.setEnded(state == Offline && w.options.Now().Sub(w.news) >= endSettle)
 	if at := w.options.Now(); at.Sub(w.shown) >= w.options.StatsEvery {
 		w.shown = w.shown.Add(at.Sub(w.shown).Truncate(w.options.StatsEvery))
@@ -283,7 +291,21 @@ func (w *watcher) tick() error {
 	return nil
 }
 
+// steer tells the swarm how much time there is for what comes.
+func (w *watcher) steer(now time.Time) {
+	if w.party == nil {
+		return
+	}
+	if epoch, pts, at, ok := w.playhead.Reading(now); ok {
+		w.party.play(epoch, pts, w.options.Now().Add(at.Sub(now)))
+	}
+}
+
 func (w *watcher) report(state State) {
+	if w.party != nil {
+		peers, _ := w.party.figures()
+		w.summary.Peers = int64(peers)
+	}
 	if w.clock != nil {
 		w.playhead.Report(w.clock.Now(), &w.summary)
 	}

@@ -13,10 +13,12 @@ import (
 // does not change any more: a repair replaces it.
 type item struct {
 	entry    manifest.Entry
-	payload  []byte    // the signed bytes
-	envelope []byte    // DSSE JSON
-	header   string    // the same in base64, for the Shoal-Entry header
-	data     []byte    // the piece; nil for a gap, and while it is awaited
+	signed   manifest.Envelope
+	payload  []byte // the signed bytes
+	envelope []byte // DSSE JSON
+	header   string // the same in base64, for the Shoal-Entry header
+	data     []byte // the piece; nil for a gap, and while it is awaited
+	leaves   [][32]byte
 	received time.Time // when ingest had the piece's last byte
 	trace    string    // W3C traceparent of the piece
 	added    time.Time // when the entry verified
@@ -26,6 +28,7 @@ func newItem(now time.Time, e manifest.Entry, env manifest.Envelope) *item {
 	text := env.JSON() // not the bytes from the bus: those could carry more
 	return &item{
 		entry:    e,
+		signed:   env,
 		payload:  env.Payload,
 		envelope: text,
 		header:   base64.StdEncoding.EncodeToString(text),
@@ -42,7 +45,7 @@ func (i *item) matches(p *pending) bool {
 
 // fill gives the item its bytes.
 func (i *item) fill(p *pending) {
-	i.data, i.received, i.trace = p.piece.Data, p.piece.Received, p.piece.Trace
+	i.data, i.leaves, i.received, i.trace = p.piece.Data, p.leaves, p.piece.Received, p.piece.Trace
 }
 
 // complete reports whether all bytes of the item itself are there.

@@ -31,6 +31,7 @@ type document struct {
 	Rotations  []json.RawMessage                  `json:"rotations"`
 	Sessions   []json.RawMessage                  `json:"sessions"`
 	Renditions map[event.Rendition]renditionState `json:"renditions"`
+	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 }
 
 type renditionState struct {
@@ -144,7 +145,7 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	doc := document{
-		V: 1, Name: st.name, StreamID: st.id, Live: st.isLive(), Genesis: st.genesis,
+		V: 1, Name: st.name, StreamID: st.id, Live: st.isLive(), Genesis: st.genesis, Trackers: s.opts.Trackers,
 		Rotations: st.rotated(), Renditions: map[event.Rendition]renditionState{},
 	}
 	first := event.Position{}

@@ -32,6 +32,12 @@ type Metrics struct {
 	Archived *prometheus.CounterVec
 	// ArchiveBytes and ArchiveFiles are the size of the archive.
 	ArchiveBytes, ArchiveFiles prometheus.Gauge
+	// Swarms is how many swarms are seeded, Peers how many connections each has; Given
+	// counts bytes of blocks that went out, Dropped connections ended from here, by reason.
+	Swarms  prometheus.Gauge
+	Peers   *prometheus.GaugeVec
+	Given   prometheus.Counter
+	Dropped *prometheus.CounterVec
 }
 
 // NewMetrics creates the collectors and registers them with reg, unless it is nil.
@@ -68,5 +74,15 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		ArchiveFiles: f.NewGauge(prometheus.GaugeOpts{
 			Name: "shoal_origin_archive_files", Help: "Files in the archive.",
 		}),
+		Swarms: f.NewGauge(prometheus.GaugeOpts{Name: "shoal_seed_swarms", Help: "Swarms that are seeded."}),
+		Peers: f.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "shoal_seed_peers", Help: "Connections of the seed by stream.",
+		}, []string{"stream"}),
+		Given: f.NewCounter(prometheus.CounterOpts{
+			Name: "shoal_seed_sent_bytes_total", Help: "Bytes of blocks given to swarms.",
+		}),
+		Dropped: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "shoal_seed_dropped_total", Help: "Connections that the seed ended, by reason.",
+		}, []string{"reason"}),
 	}
 }

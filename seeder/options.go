@@ -12,6 +12,8 @@ import (
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
+	"github.com/shoalcast/shoal/swarm/live"
+	"github.com/shoalcast/shoal/swarm/metainfo"
 )
 
 // follower is what the seeder uses of the bus; *bus.Bus is one.
@@ -45,11 +47,21 @@ type Options struct {
 	// more are answered 503. Default 8192.
 	MaxHeld int64
 
+	// Transport joins swarms; nil serves over HTTP alone.
+	Transport live.Transport
+	// Trackers are announced to, and named to viewers.
+	Trackers []string
+	// Egress bounds what the swarms of all streams are given, in bit/s; 0 is no bound.
+	Egress int64
+	// MaxPeers bounds the connections in one swarm; who comes beyond is handed over to
+	// others. Default 512.
+	MaxPeers int
+	// SwarmSize tells how many peers a swarm has, where a tracker knows; may be nil.
+	SwarmSize func(metainfo.InfoHash) int
+
 	// PublicURL is how viewers reach this server, such as https://live.example.org.
 	// Empty makes links that are relative to it.
 	PublicURL string
-	// Trackers are announced to, and named to viewers.
-	Trackers []string
 	// ArchiveDir is where archive files are kept; empty keeps none.
 	ArchiveDir string
 	// ArchiveAge is how long archive files stay after their last media. Default 7 days.
@@ -57,7 +69,6 @@ type Options struct {
 	// ArchiveBytes bounds the archive files of all streams together; the oldest go
 	// first. Default 20 GiB.
 	ArchiveBytes int64
-
 	// Index serves / and Player serves /live/{name}; nil answers 404.
 	Index, Player http.Handler
 }
@@ -96,6 +107,7 @@ func (o Options) withDefaults() Options {
 	o.ArchiveAge = cmp.Or(o.ArchiveAge, 7*24*time.Hour)
 	o.ArchiveBytes = cmp.Or(o.ArchiveBytes, 20<<30)
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
+	o.MaxPeers = cmp.Or(o.MaxPeers, 512)
 	return o
 }
 

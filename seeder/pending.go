@@ -15,8 +15,9 @@ const (
 
 // pending is a piece whose entry is not known yet.
 type pending struct {
-	piece *event.Piece
-	root  event.Root
+	piece  *event.Piece
+	leaves [][32]byte // of its blocks
+	root   event.Root
 }
 
 // pendingPieces holds pieces until their entries come. The oldest to arrive go first
@@ -29,7 +30,8 @@ type pendingPieces struct {
 }
 
 func newPending(p *event.Piece) *pending {
-	return &pending{piece: p, root: manifest.RootOf(p.Data)}
+	leaves := manifest.Leaves(p.Data)
+	return &pending{piece: p, leaves: leaves, root: manifest.RootOfLeaves(leaves)}
 }
 
 func (q *pendingPieces) add(p *pending) {

@@ -81,6 +81,14 @@ func (r *rendition) change(do func(now time.Time) []*item) {
 	now := time.Now()
 	released := do(now)
 	r.show(now)
+	r.spread(released)
+}
+
+// spread gives released items to the swarm. r.mu is held.
+func (r *rendition) spread(released []*item) {
+	if part := r.stream.part.Load(); part != nil && len(released) > 0 {
+		part.feed(released)
+	}
 	r.observe(released)
 }
 
@@ -96,7 +104,7 @@ func (r *rendition) tick(now time.Time) {
 		r.log.Info("the window has aged out")
 	}
 	r.show(now)
-	r.observe(released)
+	r.spread(released)
 	if r.stop != nil && !r.stream.state().Live() && r.win.idle() && now.Sub(r.since) > r.opts.Window {
 		r.stop()
 		r.stop = nil

@@ -79,6 +79,7 @@ func (s *Service) Run(ctx context.Context) error {
 				for _, st := range s.known() {
 					st.tick(now)
 				}
+				s.tend(ctx)
 			case <-ctx.Done():
 				return nil
 			}
@@ -148,10 +149,18 @@ func (s *Service) resolve(name event.StreamName) {
 func (s *Service) take(st *stream, f event.StreamFact) error {
 	switch f := f.(type) {
 	case event.RootRotated:
-		return st.addRotation(f.Envelope)
+		if err := st.addRotation(f.Envelope); err != nil {
+			return err
+		}
+		if part := st.part.Load(); part != nil {
+			part.learn(f.Envelope)
+		}
 	case event.SessionPublished:
 		if err := st.addSession(f.Envelope); err != nil {
 			return err
+		}
+		if part := st.part.Load(); part != nil {
+			part.learn(f.Envelope)
 		}
 		for _, r := range st.all() {
 			r.change(r.retry)
@@ -273,6 +282,7 @@ func (s *Service) recent(ctx context.Context, r *rendition) bool {
 
 // drop ends what a removed stream holds.
 func (s *Service) drop(st *stream) {
+	st.leave()
 	for _, r := range st.all() {
 		r.mu.Lock()
 		if r.stop != nil {

@@ -23,6 +23,7 @@ type stream struct {
 	held    atomic.Int64    // requests that wait
 
 	folded atomic.Pointer[event.StreamState]
+	part   atomic.Pointer[swarming] // in the stream's swarm; nil when there is none
 
 	mu         sync.RWMutex
 	inits      []event.TracksAnnounced // whose bytes hash to their root, newest last

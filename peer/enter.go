@@ -1,0 +1,112 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/manifest"
+	"github.com/shoalcast/shoal/swarm/metainfo"
+)
+
+// entrance is where a viewer came in, and what it learned there.
+type entrance struct {
+	origin     *origin // nil: there is only the swarm
+	document   document
+	records    records
+	good       State // what the stream is when all is well
+	clock      *Clock
+	trip       time.Duration // to the origin and back
+	descriptor metainfo.Descriptor
+	trackers   []string
+}
+
+const (
+	// swarmLead is how far behind the swarm's usual arrival the playhead stays, so that
+	// peers have a second chance before the origin is asked.
+	swarmLead = 500 * time.Millisecond
+	// defaultUp is what a viewer gives in all unless it says otherwise, in bit/s.
+	defaultUp = 20_000_000
+)
+
+// enter joins by the stream's page where the link names one. If that cannot be reached,
+// or there is none, it joins by the swarm that a magnet link names.
+func (o Options) enter(ctx context.Context, link Link) (*entrance, error) {
+	if link.Location == nil {
+		return o.enterSwarm(ctx, *link.Magnet)
+	}
+	in, err := o.enterPage(ctx, *link.Location)
+	if err != nil && link.Magnet != nil && o.Transport != nil && ctx.Err() == nil {
+		o.Log.Warn("the stream's page cannot be reached, asking its swarm", "error", err)
+		return o.enterSwarm(ctx, *link.Magnet)
+	}
+	return in, err
+}
+
+func (o Options) enterPage(ctx context.Context, loc Location) (*entrance, error) {
+	in := &entrance{origin: &origin{client: o.HTTPClient, loc: loc, timing: *o.timing, now: o.Now}}
+	var err error
+	if in.document, err = join(ctx, in.origin, *o.timing); err != nil {
+		return nil, err
+	}
+	if in.good, err = in.records.identify(loc, in.document, &pins{path: o.PinFile}); err != nil {
+		return nil, err
+	}
+	if in.clock, in.trip, err = setClock(ctx, in.origin, *o.timing); err != nil {
+		return nil, err
+	}
+	in.trackers = in.document.Trackers
+	if in.descriptor, err = metainfo.NewDescriptor(in.document.Genesis); err != nil {
+		return nil, fmt.Errorf("make the descriptor of the stream's swarm: %w", err)
+	}
+	return in, nil
+}
+
+// enterSwarm joins a stream of which only the swarm is known. The link says whose it is;
+// the time is the viewer's own.
+func (o Options) enterSwarm(ctx context.Context, m metainfo.Link) (*entrance, error) {
+	find, cancel := context.WithTimeout(ctx, o.timing.joinFor)
+	defer cancel()
+	content, err := o.Transport.Find(find, m.InfoHash, m.Trackers)
+	if err != nil {
+		return nil, fmt.Errorf("find the stream's descriptor in its swarm: %w", err)
+	}
+	genesis, err := manifest.ParseEnvelope(content)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the descriptor is no genesis: %w", ErrBroken, err)
+	}
+	trust, err := manifest.NewTrust(genesis)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrBroken, err)
+	}
+	if trust.ID() != m.Stream {
+		return nil, fmt.Errorf("%w: the link is to stream %s, but its swarm is stream %s's", ErrBroken, m.Stream, trust.ID())
+	}
+	now := o.Now()
+	in := &entrance{
+		document: document{Name: trust.Name(), StreamID: trust.ID(), Live: true, Genesis: genesis, gossip: true},
+		records:  records{trust: trust, known: map[event.Digest]bool{}},
+		good:     Verified,
+		clock:    newClock(o.Now, clockReading{asked: now, answered: now, server: now}),
+		trackers: m.Trackers,
+	}
+	if in.descriptor, err = metainfo.NewDescriptor(genesis); err != nil {
+		return nil, fmt.Errorf("make the descriptor of the stream's swarm: %w", err)
+	}
+	return in, nil
+}
+
+// party says who the viewer is in the swarm.
+func (in *entrance) party(o Options) partyOptions {
+	up := o.UpRate
+	switch {
+	case o.NoUp:
+		up = 0
+	case up == 0:
+		up = defaultUp
+	}
+	return partyOptions{
+		trust: in.records.trust, rendition: o.Rendition, origin: in.origin, trip: in.trip, up: up, timing: *o.timing, log: o.Log,
+	}
+}
