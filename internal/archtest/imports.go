@@ -45,6 +45,14 @@ var exclusive = []struct {
 		why: "only commands read configuration; the rest is told what it needs",
 	},
 	{
+		library: "github.com/anacrolix", homes: []string{"swarm/bt"},
+		why: "swarm/bt owns the BitTorrent library and its traps; everybody else is handed links",
+	},
+	{
+		library: "github.com/pion", homes: []string{"swarm/bt"},
+		why: "swarm/bt owns WebRTC and STUN; everybody else is handed links",
+	},
+	{
 		library: "flag", homes: []string{"cmd", "bench"}, tests: true,
 		why: "only commands read flags; the rest is told what it needs, so that tests and other programs can",
 	},
