@@ -1,10 +1,10 @@
 package archive_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -209,7 +209,7 @@ func TestNamesSayWhatIsInAFile(t *testing.T) {
 	if got := archive.NameOf("my-show", c); got != "my-show-v0-12-300-whole.mp4" {
 		t.Error(got)
 	}
-	if bytes.ContainsAny([]byte(archive.NameOf("a_b", c)), "/\\") {
+	if strings.ContainsAny(archive.NameOf("a_b", c), "/\\") {
 		t.Error("a name with a folder")
 	}
 }
