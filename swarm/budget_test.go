@@ -198,7 +198,7 @@ func TestHintsAreDialledButNoStormOfThem(t *testing.T) {
 	a, b := r.fake(n, 1, Hello{Up: 1}), r.fake(n, 2, Hello{Up: 1})
 	addr := netip.MustParseAddrPort("10.0.0.1:6881")
 	a.send(&Peers{[]Hint{{ID: PeerID{5}, Addr: addr}, {ID: PeerID{99, 2}}, {ID: n.cfg.ID}}})
-	if len(n.dials) != 1 || n.dials[0].Addr != addr || n.dials[0].Via != a.conn {
+	if len(n.dials) != 1 || n.dials[0].Addr != addr || len(n.ways) != 1 || n.ways[0].via != a.conn {
 		t.Errorf("to dial: %v", n.dials)
 	}
 	for i := range 60 {

@@ -51,12 +51,8 @@ type Drop struct {
 	Reason Reason
 }
 
-// Dial is a peer to connect to, heard of from a connection, through which it can be
-// signalled.
-type Dial struct {
-	Hint
-	Via Conn
-}
+// Dial is a peer to connect to. Relay signals it, through whom it was heard of.
+type Dial struct{ Hint }
 
 // Piece is a verified piece.
 type Piece struct {

@@ -48,6 +48,7 @@ type Node struct {
 	byConn map[Conn]*neighbour
 	tracks []*track
 	inits  inits
+	ways   []way // how peers that are not connected are signalled
 	uplink pacer
 	dials  guard // of peers that others name
 	swarm  int   // peers in it, as far as told

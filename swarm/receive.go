@@ -204,7 +204,8 @@ func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 		if h.ID == n.cfg.ID || slices.ContainsFunc(n.conns, func(o *neighbour) bool { return o.hello && o.id == h.ID }) {
 			continue
 		}
-		n.out.Dial = append(n.out.Dial, Dial{Hint: h, Via: nb.conn})
+		n.learnWay(h.ID, nb.conn)
+		n.out.Dial = append(n.out.Dial, Dial{Hint: h})
 		room--
 	}
 }
@@ -212,6 +213,7 @@ func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 // onSignal hands a signal on by one hop, or to this node's transport.
 func (n *Node) onSignal(nb *neighbour, m *Signal) {
 	if m.To == n.cfg.ID {
+		n.learnWay(m.From, nb.conn)
 		n.out.Signals = append(n.out.Signals, m)
 		return
 	}
@@ -226,12 +228,33 @@ func (n *Node) onSignal(nb *neighbour, m *Signal) {
 	}
 }
 
-// Relay sends a signal of this node through a connection that was given with a hint, or
-// through any to the peer itself or a seed.
-func (n *Node) Relay(now Time, via Conn, to PeerID, body []byte) {
+// way is how a peer that is not connected can be signalled.
+type way struct {
+	to  PeerID
+	via Conn
+}
+
+// maxWays bounds how many are remembered.
+const maxWays = 128
+
+// learnWay remembers through whom a peer was heard of last.
+func (n *Node) learnWay(to PeerID, via Conn) {
+	n.ways = slices.DeleteFunc(n.ways, func(w way) bool { return w.to == to })
+	if n.ways = append(n.ways, way{to, via}); len(n.ways) > maxWays {
+		n.ways = slices.Delete(n.ways, 0, 1)
+	}
+}
+
+// Relay sends a signal to a peer that is not connected, through whom it was heard of.
+func (n *Node) Relay(now Time, to PeerID, body []byte) {
 	n.begin()
-	if nb := n.byConn[via]; nb != nil && nb.hello && len(body) <= MaxSignal {
-		n.send(nb, &Signal{From: n.cfg.ID, To: to, Body: body})
+	if len(body) > MaxSignal {
+		return
+	}
+	for _, w := range n.ways {
+		if nb := n.byConn[w.via]; w.to == to && nb != nil && nb.hello {
+			n.send(nb, &Signal{From: n.cfg.ID, To: to, Body: body})
+		}
 	}
 	n.pump(now)
 }

@@ -147,12 +147,28 @@ func (l *Loop) giveBack(items []item) {
 	l.mu.Unlock()
 }
 
-// Run drives the node until ctx ends; then it says goodbye to everybody and closes all
-// links. It can be called once.
+// drainTime is how long a peer that leaves goes on, so that its children find others.
+const drainTime = 300 * time.Millisecond
+
+// Run drives the node until ctx ends; then it hands its children over to others, for a
+// moment, and closes all links. It can be called once.
 func (l *Loop) Run(ctx context.Context) error {
+	defer l.end()
+	drive(l, ctx.Done())
+	l.node.Drain(l.Now())
+	l.carryOut()
+	if l.node.Stats().Children > 0 {
+		leaving := time.NewTimer(drainTime)
+		defer leaving.Stop()
+		drive(l, leaving.C)
+	}
+	return nil
+}
+
+// drive runs the node until something comes from until, or it is closed.
+func drive[T any](l *Loop, until <-chan T) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	defer l.end()
 	for {
 		items := l.take()
 		for _, it := range items {
@@ -165,10 +181,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		timer.Reset(max(l.node.Wake()-l.Now(), 0))
 		select {
-		case <-ctx.Done():
-			l.node.Drain(l.Now())
-			l.carryOut()
-			return nil
+		case <-until:
+			return
 		case <-l.wake:
 		case <-timer.C:
 		}
