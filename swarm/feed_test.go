@@ -220,8 +220,8 @@ func TestAnInitSegmentReachesThoseBehindAPeerThatHadNoneYet(t *testing.T) {
 		r.run(r.now + 200*time.Millisecond)
 	}
 	for _, n := range []*rigNode{near, far} {
-		if len(n.inits) != 1 || n.inits[0].Root != root || len(n.inits[0].Data) != 100_000 {
-			t.Errorf("node %d has %d init segments", n.i, len(n.inits))
+		if len(n.segs) != 1 || n.segs[0].Root != root || len(n.segs[0].Data) != 100_000 {
+			t.Errorf("node %d has %d init segments", n.i, len(n.segs))
 		}
 	}
 }
