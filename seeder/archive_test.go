@@ -124,6 +124,7 @@ func (o *origin) listArchive(name string) archiveList {
 }
 
 func TestABroadcastBecomesFilesThatAreWhatWasSigned(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	o := startOrigin(t, b, func(o *Options) {
 		o.ArchiveDir, o.Trackers = t.TempDir(), []string{"http://127.0.0.1:1/announce"}
@@ -193,6 +194,7 @@ func TestABroadcastBecomesFilesThatAreWhatWasSigned(t *testing.T) {
 }
 
 func TestFilesAreServedInRangesAndByTheirNamesOnly(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	dir := t.TempDir()
 	o := startOrigin(t, b, func(o *Options) { o.ArchiveDir = filepath.Join(dir, "archive") })
@@ -231,6 +233,7 @@ func TestFilesAreServedInRangesAndByTheirNamesOnly(t *testing.T) {
 }
 
 func TestWhatIsNotAsSignedIsNotPublished(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	dir := t.TempDir()
 	o := startOrigin(t, b, func(o *Options) { o.ArchiveDir = dir })
@@ -263,6 +266,7 @@ func TestWhatIsNotAsSignedIsNotPublished(t *testing.T) {
 }
 
 func TestAnArchiveIsFoundAgainAfterARestart(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	dir := t.TempDir()
 	p := archiving(publish(t, b, "film", false))
@@ -302,6 +306,7 @@ func TestAnArchiveIsFoundAgainAfterARestart(t *testing.T) {
 }
 
 func TestTheArchiveKeepsWithinItsBytes(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	p := archiving(publish(t, b, "film", false))
 	limit := int64(len(p.file(0, 19))+len(p.file(20, 39))) + 100
@@ -320,6 +325,7 @@ func TestTheArchiveKeepsWithinItsBytes(t *testing.T) {
 }
 
 func TestTheArchiveForgetsWhatIsOld(t *testing.T) {
+	t.Parallel()
 	b := bustest.Start(t)
 	p := archiving(publish(t, b, "film", false))
 	o := startOrigin(t, b, func(o *Options) { o.ArchiveDir = t.TempDir() })

@@ -127,6 +127,7 @@ func frames(t *testing.T, path string) int {
 }
 
 func TestOtherClientsFetchAWindowFromTheOriginAloneAndPlayIt(t *testing.T) {
+	t.Parallel()
 	r := record(t)
 	torrent := r.save(t, "a.torrent", r.origin.want("/live/film/archive/"+r.name+".torrent", http.StatusOK).body)
 
@@ -146,6 +147,7 @@ func TestOtherClientsFetchAWindowFromTheOriginAloneAndPlayIt(t *testing.T) {
 
 // One client seeds what it fetched, and another one has it from there alone.
 func TestOtherClientsPassAWindowOn(t *testing.T) {
+	t.Parallel()
 	r := record(t)
 	tracker := newTracker(t)
 	first := r.save(t, "first.torrent", metainfo.File(r.info, []string{tracker}, []string{r.origin.url + "/live/film/archive/" + r.name}))
