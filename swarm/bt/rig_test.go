@@ -120,6 +120,13 @@ func (p *peer) within(d time.Duration, what string, cond func() bool) {
 	}
 }
 
+// ended reports whether a session is closed.
+func (p *peer) ended(s *session) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return s.closed
+}
+
 // connected waits for the nth session.
 func (p *peer) connected(n int) *session {
 	p.t.Helper()
