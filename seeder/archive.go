@@ -138,6 +138,9 @@ func (a *archiver) take(ctx context.Context, id event.StreamID, r event.Renditio
 		return nil
 	}
 	err = a.build(ctx, st, file)
+	if st.state().Removed { // meanwhile
+		a.forget(id)
+	}
 	a.count()
 	switch {
 	case err == nil:

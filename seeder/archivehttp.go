@@ -89,6 +89,9 @@ func (s *Service) serveArchive(w http.ResponseWriter, r *http.Request) {
 	l := s.listArchive(st, s.archiveBase(requestBase(r), st.name), before)
 	h := w.Header()
 	h.Set("Cache-Control", cacheMoment)
+	if s.opts.PublicURL == "" {
+		h.Set("Cache-Control", cacheNever) // it says how this server was reached
+	}
 	if wantsJSON(r) {
 		body, err := json.Marshal(l)
 		if err != nil {
