@@ -196,3 +196,22 @@ func TestSilenceEndsAConnectionAndBansNobody(t *testing.T) {
 		t.Errorf("dropped %v for %s", f.dropped, f.why)
 	}
 }
+
+func TestWhoIsAskedForMuchOverALongWayIsNotSentAwayForTakingItsTime(t *testing.T) {
+	r := newRig(t, 41*time.Millisecond)
+	seed := r.seed(Unlimited)
+	r.connect(seed, r.viewer(20e6)) // it has the first copies
+	r.play(0, 25, 60_000, seed)
+	late := r.viewer(20e6)
+	late.Follow(r.now, "v0", key(0).Position)
+	r.take(late)
+	r.connect(late, seed)
+	r.play(25, 50, 60_000, seed)
+	r.run(r.now + 3*time.Second)
+	if _, missing := r.lateness(late, seed, 0, 50); missing > 0 || len(late.drops) > 0 {
+		t.Errorf("%d pieces are missing, dropped %v", missing, late.drops)
+	}
+	if late.stats.Duplicate > late.stats.Received[FromSeed]/10 {
+		t.Errorf("%d of %d bytes came twice", late.stats.Duplicate, late.stats.Received[FromSeed])
+	}
+}

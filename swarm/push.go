@@ -236,6 +236,7 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 	n.stats.Received[by] += int64(len(data))
 	if from != nil {
 		from.waste = max(0, from.waste-2*len(data))
+		from.late, from.blockAt = 0, now
 	}
 	if from != nil && t.lanes[lane].parent == from {
 		t.lanes[lane].delivered(now, p)

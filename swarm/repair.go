@@ -11,6 +11,7 @@ import (
 // ask is one block's being asked for.
 type ask struct {
 	by     *neighbour
+	at     Time // when
 	until  Time
 	last   *neighbour // who was asked before
 	missed bool       // counted against the lane's parent
@@ -22,6 +23,8 @@ const (
 	noHolder   = 50 * time.Millisecond  // before a block that nobody has is looked for again
 	noClock    = time.Second            // before the origin is asked where no time of playing is known
 	fetchAgain = 500 * time.Millisecond // after the origin failed
+	busy       = 100 * time.Millisecond // and a round trip after a block, another is on its way
+	mostBusy   = 3 * time.Second        // in which who sends others must come to a block
 	lateMost   = 16                     // wants that a neighbour may let pass in a row
 	justMoved  = 40 * time.Millisecond  // after a new parent's round trip, in which a lane may still miss a block
 )
@@ -127,6 +130,9 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 			continue
 		}
 		a := &p.asks[i]
+		if a.by != nil && now >= a.until && a.patient(now) && (!timed || slack > n.t.ToSeeds) {
+			a.until = now + n.t.WantAgain
+		}
 		if a.by != nil && now < a.until {
 			next = min(next, a.until)
 			continue
@@ -144,7 +150,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 			next = min(next, now+noHolder)
 			continue
 		}
-		a.by, a.until = nb, now+max(n.t.WantAgain, 2*nb.trip()+time.Duration(nb.wants)*10*time.Millisecond)
+		a.by, a.at, a.until = nb, now, now+max(n.t.WantAgain, 2*nb.trip()+time.Duration(nb.wants)*10*time.Millisecond)
 		nb.wants++
 		next = min(next, a.until)
 		wants = add(wants, nb, p.head.Key(), i)
@@ -244,6 +250,12 @@ func (n *Node) holder(now Time, t *track, p *piece, a *ask, slack time.Duration,
 	return best
 }
 
+// patient reports whether who was asked for a block is busy sending others, as after
+// many wants at once.
+func (a *ask) patient(now Time) bool {
+	return now-a.by.blockAt < a.by.trip()+busy && now-a.at < mostBusy
+}
+
 // broke takes note of a block that was asked for and did not come, and reports whether
 // that was once too often. Who says so does not lose its place for it, and many
 // blocks at one moment count as one.
@@ -274,7 +286,6 @@ func (p *piece) answered(from *neighbour, i int) *neighbour {
 	p.asks[i].by = nil
 	by.wants--
 	if by == from {
-		by.late = 0
 		return nil
 	}
 	return by
