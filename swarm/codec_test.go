@@ -302,6 +302,7 @@ func TestWhatNobodyWouldAcceptIsNotSent(t *testing.T) {
 		"no rendition":           &Have{Key: Key{"", event.Position{Epoch: 1}}, Count: 1},
 		"a number too high":      &Have{Key: Key{"v0", event.Position{Epoch: 1, N: 1 << 60}}, Count: 1},
 		"an empty run":           &Have{Key: at},
+		"a run past the end":     &Have{Key: Key{"v0", event.Position{Epoch: 1, N: maxNumber}}, Count: 2},
 		"an empty block":         &Block{Key: at},
 		"block 256":              &Block{Key: at, Index: 256, Data: []byte("x")},
 		"a large block":          &Block{Key: at, Data: make([]byte, event.BlockSize+1)},

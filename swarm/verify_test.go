@@ -164,6 +164,19 @@ func TestWhatTheCreatorSignedIsTakenInAnyOrder(t *testing.T) {
 	}
 }
 
+// A creator can sign a size that its hashes do not have. No such block is of use.
+func TestABlockHasTheLengthThatTheSizeLeavesForIt(t *testing.T) {
+	a := newAuthor(t, 1)
+	v := a.verifier(a.record)
+	e := a.entry(0, event.Digest{})
+	e.Size--
+	h := a.head(e, a.session)
+	a.must(v.OpenHead(h))
+	if last := a.data(0)[2*event.BlockSize:]; v.Block(h, 2, last) || v.Block(h, 2, last[:99]) {
+		t.Error("a block of another length is genuine")
+	}
+}
+
 // lies are what may be wrong with a head, and what is said about it.
 func lies(a *author, film []*Head) map[string]struct {
 	h    *Head
@@ -385,6 +398,15 @@ func TestRecordsArePassedOnOnceAndTheNewestAreKept(t *testing.T) {
 	}
 }
 
+func TestARecordThatIsKnownCostsNoSignatureCheck(t *testing.T) {
+	a := newAuthor(t, 1)
+	v := a.verifier(a.record)
+	v.trust = nil // who would check one
+	if fresh, err := v.AddRecord(a.record.JSON()); err != nil || fresh {
+		t.Error(fresh, err)
+	}
+}
+
 func TestARotationGoesBeforeSessionsAndDisownsSome(t *testing.T) {
 	a := newAuthor(t, 1)
 	late := a.lend(a.root, 7, authorKey(9), event.Position{Epoch: authorEpoch * 2})
@@ -421,7 +443,7 @@ func TestWhatIsNoRecordIsRefused(t *testing.T) {
 		want error
 	}{
 		"no JSON":          {[]byte("x"), ErrRecord},
-		"too long":         {bytes.Repeat([]byte(" "), MaxEnvelope+1), ErrRecord},
+		"too long":         {append(a.lend(a.root, 2, authorKey(9), event.Position{}).JSON(), bytes.Repeat([]byte(" "), MaxEnvelope)...), ErrRecord},
 		"an entry":         {a.film(1)[0].Envelope().JSON(), ErrRecord},
 		"the genesis":      {a.genesis.JSON(), ErrRecord},
 		"a forged one":     {forged.JSON(), manifest.ErrSignature},
