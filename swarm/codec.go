@@ -44,8 +44,8 @@ const (
 )
 
 const (
-	trackIDs   = 64 // tracks that a sender may have declared at a time
-	maxRecords = 64 // envelopes of one Records
+	trackIDs   = 64  // tracks that a sender may have declared at a time
+	maxRecords = 128 // envelopes of one Records
 	helloSize  = 1 + 20 + 16 + 1 + 1 + 4
 	headExtra  = 2 + 64 + 8 // what a head has beside its payload and leaves
 

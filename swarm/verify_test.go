@@ -433,6 +433,40 @@ func TestARotationGoesBeforeSessionsAndDisownsSome(t *testing.T) {
 	}
 }
 
+// However often a root key was replaced, what a newcomer needs fits in one message.
+func TestAllRotationsArePassedOn(t *testing.T) {
+	a := newAuthor(t, 1)
+	v := a.verifier(a.record)
+	successor := a.next
+	for serial := range uint64(64) {
+		after := authorKey(byte(100 + serial))
+		rotation, err := manifest.SignRotation(successor, manifest.Rotation{
+			Stream: a.trust.ID(), Serial: serial + 1, Root: successor.Public().(ed25519.PublicKey),
+			Next: event.DigestOf(after.Public().(ed25519.PublicKey)), Sessions: 1,
+		})
+		a.must(err)
+		if fresh, err := v.AddRecord(rotation.JSON()); err != nil || !fresh {
+			t.Fatal(fresh, err)
+		}
+		successor = after
+	}
+	for serial := range uint64(20) {
+		_, err := v.AddRecord(a.lend(authorKey(100+62), serial+2, a.session, event.Position{}).JSON())
+		a.must(err)
+	}
+	records := v.Records()
+	if len(records) != 64+leastRecords {
+		t.Fatalf("%d records", len(records))
+	}
+	got, _ := over(t, &Encoder{}, &Decoder{}, &Records{Envelopes: records})
+	newcomer := a.verifier()
+	for _, r := range got.(*Records).Envelopes {
+		if fresh, err := newcomer.AddRecord(r); err != nil || !fresh {
+			t.Fatal(fresh, err)
+		}
+	}
+}
+
 func TestWhatIsNoRecordIsRefused(t *testing.T) {
 	a := newAuthor(t, 1)
 	forged := a.lend(authorKey(60), 2, authorKey(9), event.Position{})
@@ -484,4 +518,43 @@ func TestASecondPusherCostsNoSignatureCheck(t *testing.T) {
 	if _, ok := v.opened.find(idOf(&again)); ok {
 		t.Error("other leaves are taken for the same head")
 	}
+}
+
+func BenchmarkOpenHead(b *testing.B) {
+	a := newAuthor(b, 1)
+	h := a.film(1)[0]
+	for what, v := range map[string]*Trusted{"first": a.verifier(a.record), "again": a.verifier(a.record)} {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				if what == "first" {
+					v.opened.forget()
+				}
+				a.must(v.OpenHead(h))
+			}
+		})
+	}
+}
+
+// FuzzOpenHead: of whatever arrives as a head, nothing opens but what the creator signed.
+func FuzzOpenHead(f *testing.F) {
+	a := newAuthor(f, 1)
+	signed := map[string]bool{}
+	film := a.film(4)
+	for _, h := range film {
+		frame, err := encodeHead(h)
+		a.must(err)
+		f.Add(frame)
+		signed[string(h.Payload)] = true
+	}
+	v := a.verifier(a.record)
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		m, err := new(Decoder).Decode(frame)
+		h, ok := m.(*Head)
+		if err != nil || !ok {
+			return
+		}
+		if v.OpenHead(h) == nil && (!signed[string(h.Payload)] || manifest.RootOfLeaves(h.Leaves) != h.Entry.Root) {
+			t.Errorf("opened as %+v", h.Entry)
+		}
+	})
 }
