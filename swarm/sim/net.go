@@ -103,6 +103,7 @@ func (s *shard) do(now time.Duration, it *item) {
 		}
 	case finished:
 		if p.conns[it.conn].state == connOpen {
+			p.shun(now, p.conns[it.conn].remote)
 			p.dropConn(it.conn)
 			p.agent.closed(now, it.conn)
 		}

@@ -3,7 +3,6 @@ package sim
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -11,12 +10,13 @@ import (
 )
 
 const (
-	initSize  = 800 // bytes of the stream's init segment
-	seedConns = 64  // connections that a seed takes, and one more for every seedPer peers
+	initSize  = 800  // bytes of the stream's init segment
+	seedConns = 4000 // connections that a seed takes, and one more for every seedPer peers
 	seedPer   = 20
 	// firstLook is how long after joining a viewer without heads looks for them at the origin.
 	firstLook = 400 * time.Millisecond
-	banned    = 2 // false blocks after which a liar must be banned
+	// rejoin is how long a viewer waits for a picture before it begins at a newer keyframe.
+	rejoin = 5 * time.Second
 )
 
 // nodeAgent runs a swarm.Node as package live does, with made-up surroundings.
@@ -50,7 +50,7 @@ func newNodeAgent(q quietAgent, now time.Duration) agent {
 	p, o := q.p, &q.s.w.o
 	cfg := swarm.Config{
 		Stream: streamID, ID: idOf(p.id), Verifier: verifier{q.s.w.stream}, Wants: []event.Rendition{event.Source},
-		Up: int64(p.upRate * stated), NoOrigin: o.NoOrigin, Random: uint32(mix(uint64(p.id)+o.Random<<32)) | 1, Tuning: o.Tuning,
+		Up: int64(p.gives()), NoOrigin: o.NoOrigin, Random: uint32(mix(uint64(p.id)+o.Random<<32)) | 1, Tuning: o.Tuning,
 	}
 	if p.role == seedRole {
 		cfg.Role, cfg.Wants, cfg.Up = swarm.Seed, nil, o.SeedUp
@@ -117,7 +117,7 @@ func (a *nodeAgent) fill(now time.Duration) {
 		return
 	}
 	for len(a.p.live) < a.s.w.o.Tuning.Neighbours {
-		id, ok := a.p.next()
+		id, ok := a.p.next(now)
 		if !ok {
 			a.p.announce(now)
 			return
@@ -139,9 +139,7 @@ func (a *nodeAgent) receive(now time.Duration, c uint32, m swarm.Message) {
 		return
 	}
 	if b, ok := m.(*swarm.Block); ok && a.p.lie == honest && len(b.Data) > 0 && &b.Data[0] == &a.s.w.stream.lie[0] {
-		a.p.conns[c].bad++
-		a.s.tally.worst = max(a.s.tally.worst, a.p.conns[c].bad)
-		a.s.tally.rejected++
+		a.s.tally.falseBlocks++
 	}
 	a.node.Receive(now, swarm.Conn(c), m)
 	a.do(now)
@@ -170,7 +168,11 @@ func (a *nodeAgent) upkeep(now time.Duration) {
 		return
 	}
 	a.fill(now)
-	if y := a.p.player; y.known && !y.started && now-y.joined >= firstLook {
+	y := a.p.player
+	if y.known && !y.started && now-y.begun >= rejoin {
+		a.informed(now)
+	}
+	if y.known && !y.started && now-y.begun >= firstLook {
 		for n := y.first; n < len(a.s.w.stream.heads) && a.s.w.stream.ready[n] <= now; n++ {
 			a.due(now, n)
 		}
@@ -203,6 +205,12 @@ func (a *nodeAgent) fetched(now time.Duration, f fetch) {
 		a.node.Fetched(now, h.Key(), f.first, st.zero[:f.size])
 	}
 	a.do(now)
+	if f.whole && !a.p.player.has(f.n) { // the node has no use for it: the player has
+		if a.p.lie == honest {
+			a.s.tally.got(now, swarm.FromOrigin, f.size)
+		}
+		a.p.player.arrived(now, f.n)
+	}
 }
 
 // do does what the node wants done after a call.
@@ -253,7 +261,7 @@ func (a *nodeAgent) carry(now time.Duration) {
 		a.s.ask(now, p, fetch{n: number(f.Head.Key()), first: f.First, last: f.Last, size: size})
 	}
 	for _, d := range e.Dial {
-		if id := peerOf(d.ID); len(p.live) < a.s.w.o.Tuning.MaxConns*3/4 && p.mayDial(id) {
+		if id := peerOf(d.ID); len(p.live) < a.s.w.o.Tuning.MaxConns*3/4 && p.mayDial(now, id) {
 			a.s.dial(now, p, id)
 		}
 	}
@@ -303,15 +311,20 @@ func (a *nodeAgent) drop(now time.Duration, d swarm.Drop) {
 	}
 	if d.Reason.Bans() {
 		id := a.p.conns[c].remote
-		if !slices.Contains(a.p.banned, id) {
-			a.p.banned = append(a.p.banned, id)
-		}
+		a.p.banned = append(a.p.banned, id)
 		switch {
 		case a.p.lie != honest:
 		case a.s.w.peers[id].lie == honest:
 			a.s.tally.honestBans++
 		default:
 			a.s.tally.liarBans++
+			times := 0
+			for _, b := range a.p.banned {
+				if b == id {
+					times++
+				}
+			}
+			a.s.tally.worst = max(a.s.tally.worst, times)
 		}
 	}
 	a.s.hangUp(now, a.p, c)

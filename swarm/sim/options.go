@@ -102,8 +102,15 @@ func (o *Options) Check() error {
 		name string
 		v    float64
 	}{
-		{"gaps", o.Gaps}, {"free riders", o.FreeRiders}, {"loss", o.Loss}, {"lossy", o.Lossy},
-		{"unreachable", o.Unreachable}, {"churn", o.Churn}, {"vanish", o.Vanish}, {"liars", o.Liars}, {"cut", o.Cut},
+		{"gaps", o.Gaps},
+		{"free riders", o.FreeRiders},
+		{"loss", o.Loss},
+		{"lossy", o.Lossy},
+		{"unreachable", o.Unreachable},
+		{"churn", o.Churn},
+		{"vanish", o.Vanish},
+		{"liars", o.Liars},
+		{"cut", o.Cut},
 	} {
 		errs = append(errs, share(s.name, s.v))
 	}

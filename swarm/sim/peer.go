@@ -70,18 +70,37 @@ type peer struct {
 	dead           bool
 	died           time.Duration
 
-	random *rand.Rand
-	conns  []conn   // by number
-	live   []uint32 // those that are open or being opened
-	banned []int32
-	named  []int32 // by the tracker, not yet tried
-	asked  time.Duration
-	asking bool
+	random  *rand.Rand
+	conns   []conn   // by number
+	live    []uint32 // those that are open or being opened
+	banned  []int32
+	shunned []shun
+	named   []int32 // by the tracker, not yet tried
+	asked   time.Duration
+	asking  bool
 
 	agent   agent
 	player  *player
 	fetches []fetch
 	wakeAt  int64 // in ticks; the wake that counts
+}
+
+// shun is a peer that had no use for this one: it is not dialled for a while.
+type shun struct {
+	id    int32
+	until time.Duration
+}
+
+const (
+	shunFor  = 30 * time.Second
+	shunMost = 32 // that are remembered
+)
+
+func (p *peer) shun(now time.Duration, id int32) {
+	if len(p.shunned) == shunMost {
+		p.shunned = slices.Delete(p.shunned, 0, 1)
+	}
+	p.shunned = append(p.shunned, shun{id, now + shunFor})
 }
 
 type connState uint8
@@ -98,7 +117,6 @@ type conn struct {
 	there   uint32 // its number at the other side
 	state   connState
 	out     bool
-	bad     uint8         // false blocks that came by it
 	oneWay  time.Duration // propagation
 	arrives time.Duration // when the last message sent arrives
 }
@@ -115,11 +133,15 @@ type fetch struct {
 const (
 	lossyAccess = 60 * time.Millisecond
 	lossyLoss   = 0.03
-	leastUp     = 128_000 // bit/s that even free riders have for acknowledgements and control
-	// stated is the share of its uplink that a viewer says it gives: the rest is for
-	// headers, acknowledgements and control.
-	stated = 0.9
+	leastUp     = 256_000 // bit/s that even free riders have for acknowledgements and control
+	// A viewer says that it gives what remains of its uplink after control, less what
+	// packets' headers take.
+	forControl = 100_000 // bit/s
+	forBlocks  = 0.93
 )
+
+// gives is the uplink budget that a viewer states, in bit/s.
+func (p *peer) gives() float64 { return max(0, p.upRate-forControl) * forBlocks }
 
 func perByte(bits float64) float64 { return 8e9 / bits }
 
@@ -170,20 +192,21 @@ func (p *peer) dropConn(c uint32) {
 }
 
 // next takes the next peer to try off the tracker's list.
-func (p *peer) next() (int32, bool) {
+func (p *peer) next(now time.Duration) (int32, bool) {
 	for len(p.named) > 0 {
 		id := p.named[0]
 		p.named = p.named[1:]
-		if p.mayDial(id) {
+		if p.mayDial(now, id) {
 			return id, true
 		}
 	}
 	return 0, false
 }
 
-func (p *peer) mayDial(id int32) bool {
+func (p *peer) mayDial(now time.Duration, id int32) bool {
 	_, there := p.connTo(id)
-	return id != p.id && !there && !slices.Contains(p.banned, id)
+	return id != p.id && !there && !slices.Contains(p.banned, id) &&
+		!slices.ContainsFunc(p.shunned, func(s shun) bool { return s.id == id && s.until > now })
 }
 
 // announce asks the tracker for peers, at most every few seconds.

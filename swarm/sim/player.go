@@ -28,8 +28,9 @@ type player struct {
 	joined time.Duration
 
 	known   bool // where it begins
-	first   int  // the keyframe's piece it begins with
-	whole   int  // all before it, from first on, are here
+	begun   time.Duration
+	first   int // the keyframe's piece it begins with
+	whole   int // all before it, from first on, are here
 	started bool
 	ended   bool
 
@@ -56,25 +57,29 @@ func (y *player) has(n int) bool { return y.have[n/64]>>(n%64)&1 == 1 }
 
 // begin is told from which piece on there will be any.
 func (y *player) begin(now time.Duration, first int) {
-	y.known, y.first, y.whole, y.next = true, first, first, first
+	y.known, y.begun, y.first, y.whole, y.next = true, now, first, first, first
+	for y.whole < len(y.s.heads) && y.has(y.whole) {
+		y.whole++
+	}
 	y.lag = max(y.want, now+joinTime-y.s.base(first))
 }
 
 // plays returns when piece n is played, as things stand.
 func (y *player) plays(n int) time.Duration { return y.s.base(n) + y.lag }
 
-// arrived is told that piece n is here, whole; live, if it was not history when asked for.
+// arrived is told that piece n is here, whole.
 func (y *player) arrived(now time.Duration, n int) {
 	if y.has(n) || y.ended {
 		return
 	}
 	y.have[n/64] |= 1 << (n % 64)
-	live := y.s.ready[n] > y.joined
-	if live {
+	if y.s.ready[n] > y.joined {
 		late := now - y.s.ready[n]
-		y.late[y.lates%lateKept] = int32(late / time.Millisecond)
-		if y.lates++; y.lates%10 == 0 {
-			y.judge()
+		if y.started { // before, it competes with the history that is fetched
+			y.late[y.lates%lateKept] = int32(late / time.Millisecond)
+			if y.lates++; y.lates%10 == 0 {
+				y.judge()
+			}
 		}
 		if y.p.lie == honest {
 			y.t.arrived(now, late)

@@ -60,7 +60,7 @@ func (a *pullAgent) upkeep(now time.Duration) {
 		return
 	}
 	for len(a.p.live) < a.s.w.o.Tuning.Neighbours {
-		id, ok := a.p.next()
+		id, ok := a.p.next(now)
 		if !ok {
 			a.p.announce(now)
 			return

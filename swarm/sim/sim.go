@@ -27,6 +27,8 @@ type Result struct {
 	Arrival Quantiles `json:"arrival_ms"`
 	Startup Quantiles `json:"startup_ms"`
 
+	Backlog Quantiles `json:"backlog_ms"`
+
 	FromPeers  int64 `json:"bytes_peers"`
 	FromSeeds  int64 `json:"bytes_seeds"`
 	FromEdges  int64 `json:"bytes_edges"`
@@ -41,7 +43,7 @@ type Result struct {
 	HonestBanned float64        `json:"honest_banned"` // bans by connections between honest peers
 	LiarsBanned  int64          `json:"liars_banned"`
 	FalseBlocks  int64          `json:"false_blocks"`      // that reached an honest peer
-	WorstLiar    int            `json:"worst_liar_blocks"` // most that one peer took from one liar
+	WorstLiar    int            `json:"worst_liar_blocks"` // most false blocks and heads of one liar that one peer had to judge
 	FalseSent    int64          `json:"false_sent"`        // by honest peers
 	FalsePlayed  int64          `json:"false_played"`
 	Dropped      map[string]int `json:"dropped"`
@@ -98,11 +100,11 @@ func Run(ctx context.Context, o Options, scheme Scheme) (*Result, error) {
 func result(w *world, t *tally) *Result {
 	r := &Result{
 		Scheme: w.scheme, Peers: w.o.Peers, Stalls: t.stalls, Never: t.never,
-		Delay: quantiles(t.delay), Arrival: quantiles(t.late), Startup: quantiles(t.startups),
+		Delay: quantiles(t.delay), Arrival: quantiles(t.late), Startup: quantiles(t.startups), Backlog: quantiles(t.backlog),
 		FromPeers: t.bySource[swarm.FromPeer], FromSeeds: t.bySource[swarm.FromSeed],
 		FromEdges: t.bySource[swarm.FromEdge], FromOrigin: t.bySource[swarm.FromOrigin],
 		ByMessage: map[string]float64{}, Messages: map[string]int64{}, Dropped: map[string]int{},
-		LiarsBanned: t.liarBans, FalseBlocks: t.rejected, WorstLiar: int(t.worst), FalseSent: t.falseSent, FalsePlayed: t.falsePlayed,
+		LiarsBanned: t.liarBans, FalseBlocks: t.falseBlocks, WorstLiar: t.worst, FalseSent: t.falseSent, FalsePlayed: t.falsePlayed,
 		Depths: t.depths, Events: t.events, delay: t.delay, bySecond: t.bySecond,
 		HonestBanned: share(float64(t.honestBans), float64(t.honestConns)/2),
 		Stalled:      share(float64(t.stalling), float64(t.stalling+t.playing)),

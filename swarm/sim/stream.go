@@ -108,10 +108,6 @@ func (s *stream) newestKey(t time.Duration) int {
 	return n
 }
 
-func (s *stream) block(h *swarm.Head, i int) []byte {
-	return s.zero[:h.BlockLen(i):h.BlockLen(i)]
-}
-
 func number(k swarm.Key) int { return int(k.N) }
 
 // verifier tells true from false by where bytes lie, at no cost.

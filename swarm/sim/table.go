@@ -75,6 +75,7 @@ func (r *Result) details() string {
 		}
 	}
 	fmt.Fprintf(&b, "%d at most; %.2f %% of lanes not arriving when told of\n", deepest, 100*share(float64(r.Depths[depthsKept-1]), float64(sum+r.Depths[depthsKept-1])))
+	fmt.Fprintf(&b, "uplinks' queues, as messages find them: p50 %d, p95 %d, p99 %d ms\n", r.Backlog.P50, r.Backlog.P95, r.Backlog.P99)
 	names := slices.SortedFunc(maps.Keys(r.ByMessage), func(x, y string) int {
 		return cmp.Or(cmp.Compare(r.ByMessage[y], r.ByMessage[x]), cmp.Compare(x, y))
 	})
@@ -89,7 +90,7 @@ func (r *Result) details() string {
 	for _, k := range slices.Sorted(maps.Keys(r.Dropped)) {
 		fmt.Fprintf(&b, " %s %d", k, r.Dropped[k])
 	}
-	fmt.Fprintf(&b, "\nliars banned %d times, after %d false blocks of one at most; honest peers banned in %.3f %% of connections; false blocks sent on %d, played %d\n",
+	fmt.Fprintf(&b, "\nliars banned %d times, after %d false blocks or heads at most; honest peers banned in %.3f %% of connections; false blocks sent on %d, played %d\n",
 		r.LiarsBanned, r.WorstLiar, 100*r.HonestBanned, r.FalseSent, r.FalsePlayed)
 	return b.String()
 }

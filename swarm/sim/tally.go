@@ -43,14 +43,6 @@ func (h histogram) at(q float64) int {
 	return 0
 }
 
-func (h histogram) mean() float64 {
-	sum := 0.0
-	for i, n := range h {
-		sum += float64(i) * float64(n)
-	}
-	return sum / max(1, float64(h.count()))
-}
-
 const (
 	sources    = int(swarm.FromOrigin) + 1
 	depthsKept = 32
@@ -64,6 +56,7 @@ type tally struct {
 	events   int64
 
 	delay, late, startups histogram
+	backlog               histogram // of uplinks, as messages find it
 	playing, stalling     time.Duration
 	stalls                int64 // holds that a viewer sees
 	never                 int64 // viewers that did not get to see anything in 10 s
@@ -78,10 +71,10 @@ type tally struct {
 
 	honestBans, liarBans int64 // bans of honest peers, and of liars
 	honestConns          int64 // connections between honest peers
-	worst                uint8 // most false blocks that one peer took from one liar
+	worst                int   // most false blocks and heads that one peer judged of one liar
 	falseSent            int64 // false blocks that an honest peer sent on
 	falsePlayed          int64
-	rejected             int64 // false blocks that were seen
+	falseBlocks          int64 // that reached an honest peer
 	dropped              [reasons]int64
 
 	upSent, upCould float64 // bytes that viewers sent, and could have
@@ -90,7 +83,7 @@ type tally struct {
 
 func newTally(o *Options) tally {
 	return tally{
-		from: o.Ramp, to: o.end(), delay: newHistogram(), late: newHistogram(), startups: newHistogram(),
+		from: o.Ramp, to: o.end(), delay: newHistogram(), late: newHistogram(), startups: newHistogram(), backlog: newHistogram(),
 		bySecond: make([][sources]int64, int(o.end()/time.Second)+1),
 	}
 }
@@ -150,6 +143,7 @@ func (t *tally) sent(now time.Duration, p *peer, m swarm.Message, size, data, wi
 	t.wire += int64(wire - size)
 	if p.role == viewerRole {
 		t.upSent += float64(wire)
+		t.backlog.add(p.upFree-now, 1)
 	}
 	if s, ok := m.(*swarm.State); ok {
 		for _, d := range s.Depth {
@@ -176,6 +170,7 @@ func (t *tally) merge(o *tally) {
 	t.delay.merge(o.delay)
 	t.late.merge(o.late)
 	t.startups.merge(o.startups)
+	t.backlog.merge(o.backlog)
 	t.playing += o.playing
 	t.stalling += o.stalling
 	t.stalls += o.stalls
@@ -201,7 +196,7 @@ func (t *tally) merge(o *tally) {
 	t.worst = max(t.worst, o.worst)
 	t.falseSent += o.falseSent
 	t.falsePlayed += o.falsePlayed
-	t.rejected += o.rejected
+	t.falseBlocks += o.falseBlocks
 	for i := range o.dropped {
 		t.dropped[i] += o.dropped[i]
 	}

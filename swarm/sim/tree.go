@@ -68,7 +68,7 @@ func (w *world) plant(b, every int) []time.Duration {
 		if int(mix(uint64(p.id))%uint64(every)) != b%every {
 			return 0
 		}
-		return int(float64(every) * p.upRate * stated / float64(w.o.Bitrate))
+		return int(float64(every) * p.gives() / float64(w.o.Bitrate))
 	}
 	order := make([]int, len(viewers))
 	for i := range order {
