@@ -230,3 +230,29 @@ func TestWhatWaitsLongestGoesFirst(t *testing.T) {
 		t.Errorf("%d to the first, %d to the second", x, y)
 	}
 }
+
+func TestOneNewcomerIsNotManyMessagesToTheOthers(t *testing.T) {
+	r := newRig(t, 0)
+	seed := r.seed(Unlimited)
+	poor := r.fake(seed, 1, Hello{Up: 1000})
+	poor.send(&Subscribe{R: "v0", Lanes: AllLanes})
+	r.run(3 * time.Second)
+	poor.got = nil
+	r.fake(seed, 2, Hello{Up: 50_000}).send(&Subscribe{R: "v0", Lanes: AllLanes})
+	if len(poor.got) > 3 {
+		t.Errorf("it is told %d things", len(poor.got))
+	}
+}
+
+func TestEffectsAreHandedOverOnce(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.source(1)
+	n.Connected(r.now, 1, Info{})
+	if len(n.Effects().Send) == 0 {
+		t.Fatal("no Hello")
+	}
+	n.SetSwarm(9)
+	if e := n.Effects(); len(e.Send) > 0 {
+		t.Errorf("handed over again: %v", e.Send)
+	}
+}

@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"math"
+	"slices"
 	"time"
 )
 
@@ -16,10 +17,22 @@ func (n *Node) onSubscribe(now Time, nb *neighbour, m *Subscribe) {
 	nt := nb.track(t)
 	had := nt.gives
 	nt.gives &= m.Lanes
+	var losers []*neighbour
 	for l := range allLanes {
-		if m.Lanes.Has(l) && !nt.gives.Has(l) && n.admit(now, t, nb, l, m.Urgent) {
+		if !m.Lanes.Has(l) || nt.gives.Has(l) {
+			continue
+		}
+		admitted, loser := n.admit(now, t, nb, l, m.Urgent)
+		if admitted {
 			nt.gives |= 1 << l
 		}
+		if loser != nil && !slices.Contains(losers, loser) {
+			losers = append(losers, loser)
+		}
+	}
+	for _, loser := range losers {
+		n.send(loser, &Grant{R: t.r, Lanes: loser.track(t).gives})
+		n.send(loser, &Peers{Hints: []Hint{{ID: nb.id, Addr: nb.info.Addr, Role: nb.role}}})
 	}
 	if nt.gives&^had != 0 {
 		nt.changed = now
@@ -33,18 +46,19 @@ func (n *Node) onSubscribe(now Time, nb *neighbour, m *Subscribe) {
 }
 
 // admit decides on one lane for one child, and makes room for it if it is worth more than
-// another.
-func (n *Node) admit(now Time, t *track, nb *neighbour, l int, urgent bool) bool {
+// another, the loser.
+func (n *Node) admit(now Time, t *track, nb *neighbour, l int, urgent bool) (admitted bool, loser *neighbour) {
 	if n.draining || n.cfg.Up <= 0 {
-		return false
+		return false, nil
 	}
 	if !t.source && (t.depth[l] == NoDepth || t.lanes[l].parent == nb || t.lanes[l].next == nb) {
-		return false
+		return false, nil
 	}
 	if n.laneChildren(t, l) < n.fanOut(t, l, urgent) && n.used()+t.laneRate(l) <= n.capacity() {
-		return true
+		return true, nil
 	}
-	return n.replace(now, t, nb, l)
+	loser = n.replace(now, t, nb, l)
+	return loser != nil, loser
 }
 
 // capacity is the part of the uplink budget that lanes may take, in bit/s.
@@ -114,9 +128,8 @@ const (
 	farMore = 3
 )
 
-// replace hands the lane's least valuable child over to others if nb is worth clearly
-// more.
-func (n *Node) replace(now Time, t *track, nb *neighbour, l int) bool {
+// replace takes a lane from its least valuable child if nb is worth clearly more.
+func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
 	var least *neighbour
 	for _, o := range n.conns {
 		if o == nb || len(o.tracks) <= t.index || !o.tracks[t.index].gives.Has(l) {
@@ -128,20 +141,10 @@ func (n *Node) replace(now Time, t *track, nb *neighbour, l int) bool {
 	}
 	if least == nil || nb.value() <= clearly*least.value() ||
 		now-least.track(t).changed < settled && nb.value() <= farMore*least.value() {
-		return false
+		return nil
 	}
-	n.revoke(t, least, l, nb)
-	return true
-}
-
-// revoke takes a lane from a child, and names it another who has it.
-func (n *Node) revoke(t *track, child *neighbour, l int, instead *neighbour) {
-	nt := child.track(t)
-	nt.gives &^= 1 << l
-	n.send(child, &Grant{R: t.r, Lanes: nt.gives})
-	if instead != nil {
-		n.send(child, &Peers{Hints: []Hint{{ID: instead.id, Addr: instead.info.Addr, Role: instead.role}}})
-	}
+	least.track(t).gives &^= 1 << l
+	return least
 }
 
 // shed hands children over until what is granted fits the budget.

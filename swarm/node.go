@@ -90,6 +90,7 @@ func New(cfg Config) *Node {
 
 // Effects hands over what is to be done since it was asked last.
 func (n *Node) Effects() *Effects {
+	n.begin()
 	n.taken = true
 	return &n.out
 }

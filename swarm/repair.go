@@ -242,7 +242,7 @@ func (n *Node) holder(now Time, t *track, p *piece, a *ask, slack time.Duration,
 	switch {
 	case seed == nil:
 		return best
-	case best == nil && (hurry || now-p.headAt > 2*n.t.Patience):
+	case (best == nil || best == a.last) && (hurry || now-p.headAt > 2*n.t.Patience):
 		return seed
 	case best != nil && hurry && seedLeast < least:
 		return seed
