@@ -255,7 +255,13 @@ func (c *conn) writeFrames(b *net.Buffers) error {
 	if err := c.Conn.SetWriteDeadline(time.Now().Add(c.client.opts.Stall)); err != nil {
 		return err
 	}
-	n, err := b.WriteTo(c.Conn)
+	var n int64
+	var err error
+	if rc, ok := c.Conn.(*rtcConn); ok {
+		n, err = rc.writeBuffers(*b)
+	} else {
+		n, err = b.WriteTo(c.Conn)
+	}
 	c.written += n
 	return err
 }

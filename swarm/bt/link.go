@@ -87,6 +87,9 @@ func (l *Link) Close(reason string, ban bool) {
 // the address that was dialled. Invalid: nowhere.
 func (l *Link) Addr() netip.AddrPort { return l.addr }
 
+// WebRTC reports whether the connection was made by ICE.
+func (l *Link) WebRTC() bool { return !l.conn.remote.IsValid() }
+
 // Queued returns how many bytes wait to be written.
 func (l *Link) Queued() int {
 	l.mu.Lock()

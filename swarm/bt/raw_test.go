@@ -3,8 +3,10 @@ package bt_test
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"time"
 
@@ -92,7 +94,7 @@ func (r *raw) ended() {
 	r.t.Helper()
 	for {
 		if _, err := r.next(); err != nil {
-			if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
 				r.t.Error("the connection was not ended")
 			}
 			return

@@ -254,7 +254,7 @@ func (s *Swarm) Peers() []Peer {
 	for l := range s.links {
 		peers = append(peers, Peer{
 			Addr: l.addr, ID: l.conn.id, Outbound: l.conn.outbound,
-			WebRTC: !l.conn.remote.IsValid(), Queued: l.Queued(),
+			WebRTC: l.WebRTC(), Queued: l.Queued(),
 		})
 	}
 	return peers
