@@ -51,7 +51,7 @@ type Result struct {
 	Depths [depthsKept]int64 `json:"depths"` // of lanes, as viewers state them; the last: not arriving
 	Events int64             `json:"events"`
 
-	delay    histogram
+	late     histogram
 	bySecond [][sources]int64
 }
 
@@ -105,7 +105,7 @@ func result(w *world, t *tally) *Result {
 		FromEdges: t.bySource[swarm.FromEdge], FromOrigin: t.bySource[swarm.FromOrigin],
 		ByMessage: map[string]float64{}, Messages: map[string]int64{}, Dropped: map[string]int{},
 		LiarsBanned: t.liarBans, FalseBlocks: t.falseBlocks, WorstLiar: t.worst, FalseSent: t.falseSent, FalsePlayed: t.falsePlayed,
-		Depths: t.depths, Events: t.events, delay: t.delay, bySecond: t.bySecond,
+		Depths: t.depths, Events: t.events, late: t.late, bySecond: t.bySecond,
 		HonestBanned: share(float64(t.honestBans), float64(t.honestConns)/2),
 		Stalled:      share(float64(t.stalling), float64(t.stalling+t.playing)),
 		Uplink:       share(t.upSent, t.upCould),

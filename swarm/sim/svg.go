@@ -20,12 +20,12 @@ var schemeNames = map[Scheme]string{
 	Ours: "Shoal", Pull: "random pull", PullLong: "random pull, 1 s pieces", HTTP: "HTTP only", Tree: "planned tree",
 }
 
-// WriteSVG draws the delays of all schemes as cumulative shares, and where the bytes of
-// the first came from over time. It reads on light and on dark ground.
+// WriteSVG draws how long after the seed pieces arrive by each scheme, as cumulative
+// shares, and where the bytes of the first came from over time. It reads on light and on dark ground.
 func WriteSVG(w io.Writer, o *Options, results []*Result) error {
 	var b strings.Builder
 	width := plotLeft + plotWidth + plotGap + plotWidth + 32
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="Simulated delays and sources">
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %.0f %.0f" width="%.0f" height="%.0f" role="img" aria-label="Simulated arrivals and sources">
 <style>
 :root { color-scheme: light dark; --ground: #fff; --ink: #1c2733; --faint: #d5dbe1; --c0: #0b6fb8; --c1: #c2571a; --c2: #8a4fb5; --c3: #5b6770; --c4: #18794e; }
 @media (prefers-color-scheme: dark) { :root { --ground: #12181f; --ink: #e4e9ee; --faint: #37424d; --c0: #5db4f0; --c1: #f09a5d; --c2: #c79bea; --c3: #a9b4bd; --c4: #5fcf98; } }
@@ -34,7 +34,7 @@ func WriteSVG(w io.Writer, o *Options, results []*Result) error {
 </style>
 <rect class="ground" width="100%%" height="100%%"/>
 `, width, plotTop+plotHeight+64, width, plotTop+plotHeight+64)
-	drawDelays(&b, results)
+	drawArrivals(&b, results)
 	if len(results) > 0 {
 		drawSources(&b, o, results[0])
 	}
@@ -60,16 +60,16 @@ func frame(b *strings.Builder, x float64, title, across, up string, xs, ys []str
 	fmt.Fprintf(b, `<text x="%.1f" y="%.1f">%s</text>`+"\n", x-plotLeft+16, plotTop-8, up)
 }
 
-// drawDelays draws shares of playing time by delay, on a logarithmic axis.
-func drawDelays(b *strings.Builder, results []*Result) {
-	const least, most = 100.0, 10_000.0 // ms
-	frame(b, plotLeft, "Delay over the seed", "played at most so late, s", "of playing time",
-		[]string{"0.1", "0.32", "1", "3.2", "10"}, []string{"0", "25 %", "50 %", "75 %", "100 %"})
+// drawArrivals draws shares of pieces by when they arrived, on a logarithmic axis.
+func drawArrivals(b *strings.Builder, results []*Result) {
+	const least, most = 10.0, 10_000.0 // ms
+	frame(b, plotLeft, "Arrival after the seed", "whole at a viewer at most so late, s", "of pieces",
+		[]string{"0.01", "0.1", "1", "10"}, []string{"0", "25 %", "50 %", "75 %", "100 %"})
 	for i, r := range results {
-		total := float64(r.delay.count())
+		total := float64(r.late.count())
 		sum := 0.0
 		var path strings.Builder
-		for ms, n := range r.delay {
+		for ms, n := range r.late {
 			if sum += float64(n); n == 0 || float64(ms) > most {
 				continue
 			}
@@ -80,9 +80,10 @@ func drawDelays(b *strings.Builder, results []*Result) {
 		if path.Len() > 0 {
 			fmt.Fprintf(b, `<path class="line" style="stroke:var(--c%d)" d="%s"/>`+"\n", i%5, path.String())
 		}
-		y := plotTop + 20 + 20*float64(i)
+		x, y := plotLeft+12, plotTop+20+20*float64(i)
+		fmt.Fprintf(b, `<rect class="ground" x="%.1f" y="%.1f" width="190" height="20" fill-opacity=".8"/>`+"\n", x-6, y-14)
 		fmt.Fprintf(b, `<path class="line" style="stroke:var(--c%d)" d="M%.1f %.1fh24"/><text x="%.1f" y="%.1f">%s</text>`+"\n",
-			i%5, plotLeft+12, y-4, plotLeft+44, y, schemeNames[r.Scheme])
+			i%5, x, y-4, x+32, y, schemeNames[r.Scheme])
 	}
 }
 
