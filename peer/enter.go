@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,13 +23,8 @@ type entrance struct {
 	trackers   []string
 }
 
-const (
-	// swarmLead is how far behind the swarm's usual arrival the playhead stays, so that
-	// peers have a second chance before the origin is asked.
-	swarmLead = 500 * time.Millisecond
-	// defaultUp is what a viewer gives in all unless it says otherwise, in bit/s.
-	defaultUp = 20_000_000
-)
+// defaultUp is what a viewer gives in all unless it says otherwise, in bit/s.
+const defaultUp = 20_000_000
 
 // enter joins by the stream's page where the link names one. If that cannot be reached,
 // or there is none, it joins by the swarm that a magnet link names.
@@ -37,7 +33,7 @@ func (o Options) enter(ctx context.Context, link Link) (*entrance, error) {
 		return o.enterSwarm(ctx, *link.Magnet)
 	}
 	in, err := o.enterPage(ctx, *link.Location)
-	if err != nil && link.Magnet != nil && o.Transport != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, ErrBroken) && link.Magnet != nil && o.Transport != nil && ctx.Err() == nil {
 		o.Log.Warn("the stream's page cannot be reached, asking its swarm", "error", err)
 		return o.enterSwarm(ctx, *link.Magnet)
 	}
@@ -69,8 +65,11 @@ func (o Options) enterSwarm(ctx context.Context, m metainfo.Link) (*entrance, er
 	find, cancel := context.WithTimeout(ctx, o.timing.joinFor)
 	defer cancel()
 	content, err := o.Transport.Find(find, m.InfoHash, m.Trackers)
-	if err != nil {
-		return nil, fmt.Errorf("find the stream's descriptor in its swarm: %w", err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("nobody in the stream's swarm answered within %s: it may be over, or its trackers out of reach", o.timing.joinFor)
+	case err != nil:
+		return nil, fmt.Errorf("find the stream in its swarm: %w", err)
 	}
 	genesis, err := manifest.ParseEnvelope(content)
 	if err != nil {

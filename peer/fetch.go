@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
+	"github.com/shoalcast/shoal/swarm"
 )
 
 // Deliverer is the kind of who delivered a copy.
@@ -30,8 +31,8 @@ type wanted struct {
 	root      event.Root
 	size      int64 // exact; unknown for an init segment
 	init      bool
-	catchup   bool              // it was there before the viewer
-	envelope  manifest.Envelope // of its entry
+	catchup   bool            // it was there before the viewer
+	entry     manifest.Signed // of a piece
 }
 
 func (w wanted) String() string {
@@ -52,9 +53,8 @@ type delivered struct {
 
 	// Of a copy that came in blocks from several, each verified:
 
-	parts     Bytes
-	rejected  int   // blocks that were false
-	duplicate int64 // bytes that came again
+	parts Bytes
+	piece *swarm.Piece
 }
 
 // source hands out copies of pieces. Each try after the first means that what came
@@ -62,6 +62,8 @@ type delivered struct {
 // size; with errCut it returns what came of it.
 type source interface {
 	copyOf(ctx context.Context, w wanted, try int) (delivered, error)
+	// rest lets d pass between tries, or less if there is reason to try again sooner.
+	rest(ctx context.Context, w wanted, d time.Duration) error
 }
 
 // fetched is a piece that verified, and what it took.
@@ -139,7 +141,7 @@ func fetch(ctx context.Context, src source, w wanted, t timing) fetched {
 		if wait == backoff.Stop {
 			wait = t.most
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := src.rest(ctx, w, wait); err != nil {
 			return fetched{rejected: a.rejected, err: err}
 		}
 	}
@@ -185,10 +187,7 @@ var cutMark = [32]byte{}
 // accept counts, now that the leaves are known, what was good and bad in the copies
 // that came before.
 func (a *attempts) accept(got delivered) fetched {
-	f := fetched{
-		data: got.data, by: got.by, parts: got.parts,
-		rejected: a.rejected, badBlocks: got.rejected, duplicate: got.duplicate,
-	}
+	f := fetched{data: got.data, by: got.by, parts: got.parts, rejected: a.rejected}
 	good := manifest.Leaves(got.data)
 	for _, copied := range a.leaves {
 		for i, leaf := range copied {

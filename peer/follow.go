@@ -62,6 +62,7 @@ type follower struct {
 	init    event.Root       // of the segment at newest
 	dsn     uint64           // of newest
 	begun   bool             // a keyframe was handed on
+	led     bool             // the party knows from where on pieces are wanted
 	broke   bool             // something is missing before the next step
 	gaps    []manifest.Entry // since the last step; at most a window of them
 	missing string           // why the origin is not answering; logged once
@@ -78,7 +79,7 @@ func (f *follower) run(ctx context.Context, d document) error {
 			joined, f.bad = true, 0
 			d, err = f.next(ctx)
 		} else if err = f.doubt(ctx, err); err == nil {
-			d, err = f.reach(ctx, "")
+			d, err = f.again(ctx)
 		}
 		if err != nil {
 			return err
@@ -105,7 +106,16 @@ func (f *follower) doubt(ctx context.Context, err error) error {
 	return pause(ctx, f.timing.first<<f.bad)
 }
 
-// next waits for news: by gossip, or, when there was none for a while, from the origin.
+// again gets what may stand in the place of a reply that did not verify.
+func (f *follower) again(ctx context.Context) (document, error) {
+	if f.party != nil {
+		return f.next(ctx)
+	}
+	return f.reach(ctx, "")
+}
+
+// next waits for news: by gossip, or, when there was none for a while, from the origin
+// too.
 func (f *follower) next(ctx context.Context) (document, error) {
 	switch {
 	case f.party == nil:
@@ -113,8 +123,10 @@ func (f *follower) next(ctx context.Context) (document, error) {
 	case f.origin == nil:
 		return f.gossip(ctx, f.timing.silence)
 	}
-	if d, err := f.gossip(ctx, f.timing.quiet); err != nil || len(d.Renditions) > 0 {
-		return d, err
+	if quiet := f.party.flowing(f.newest); quiet > 0 {
+		if d, err := f.gossip(ctx, quiet); err != nil || len(d.Renditions) > 0 {
+			return d, err
+		}
 	}
 	// Both are waited for: whichever has something first.
 	inner, cancel := context.WithCancel(ctx)
@@ -122,8 +134,8 @@ func (f *follower) next(ctx context.Context) (document, error) {
 	heard := make(chan document, 1)
 	go func() {
 		defer close(heard)
-		if d, err := f.gossip(inner, f.timing.silence); err == nil && len(d.Renditions) > 0 {
-			heard <- d
+		if entries := f.party.after(inner, f.newest); len(entries) > 0 {
+			heard <- f.told(entries)
 			cancel()
 		}
 	}()
@@ -136,13 +148,23 @@ func (f *follower) next(ctx context.Context) (document, error) {
 }
 
 // gossip waits for entries from the swarm. There are none in what it returns if none
-// came in time.
+// came in time. What is missing is waited for no longer where nobody else has it.
 func (f *follower) gossip(ctx context.Context, quiet time.Duration) (document, error) {
-	entries := f.party.after(ctx, f.newest, quiet)
+	inner, cancel := context.WithTimeout(ctx, quiet)
+	defer cancel()
+	entries := f.party.after(inner, f.newest)
+	if len(entries) == 0 && f.origin == nil {
+		entries = f.party.beyond(f.newest)
+	}
 	if len(entries) == 0 {
 		return document{gossip: true}, ctx.Err()
 	}
-	return document{gossip: true, Live: true, Renditions: map[event.Rendition]renditionEntry{f.rendition: {Entries: entries}}}, nil
+	return f.told(entries), nil
+}
+
+// told returns entries that came by gossip as a document.
+func (f *follower) told(entries []manifest.Envelope) document {
+	return document{gossip: true, Live: true, Renditions: map[event.Rendition]renditionEntry{f.rendition: {Entries: entries}}}
 }
 
 // poll waits for a document with news: entries after the newest, or another liveness.
@@ -224,12 +246,25 @@ func (f *follower) take(ctx context.Context, d document, joining bool) error {
 		}
 		entries = entries[from:]
 	}
+	if newest := last(entries, f.newest); joining && f.party != nil && newest != (event.Position{}) {
+		// The past is the origin's to bring: whoever joins shall not wait for it.
+		f.party.follow(event.Position{Epoch: newest.Epoch, N: newest.N + 1})
+		f.led = true
+	}
 	for _, s := range entries {
 		if err := f.hand(ctx, s, joining); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// last returns the position of the last entry, or before where there is none.
+func last(entries []manifest.Signed, before event.Position) event.Position {
+	if len(entries) == 0 {
+		return before
+	}
+	return entries[len(entries)-1].Entry.Position()
 }
 
 // advertise updates the feed with the newest entry of a document.
@@ -268,11 +303,7 @@ func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]m
 			if perr := pause(ctx, min(f.timing.first<<try, f.timing.most)); perr != nil {
 				return nil, perr
 			}
-			d, derr := f.reach(ctx, "")
-			if derr != nil {
-				return nil, derr
-			}
-			if derr := f.records.learn(d); derr != nil {
+			if derr := f.refresh(ctx); derr != nil {
 				return nil, derr
 			}
 			e, err = f.records.trust.Open(env)
@@ -300,6 +331,27 @@ func (f *follower) open(ctx context.Context, envelopes []manifest.Envelope) ([]m
 		return 0
 	})
 	return entries, nil
+}
+
+// refresh looks for new session records at the origin. In a swarm they may come from
+// there meanwhile, so that an origin that does not answer is not waited for.
+func (f *follower) refresh(ctx context.Context) error {
+	if f.origin == nil {
+		return nil
+	}
+	inner, cancel := ctx, context.CancelFunc(func() {})
+	if f.party != nil {
+		inner, cancel = context.WithTimeout(ctx, f.timing.most)
+	}
+	defer cancel()
+	d, err := f.reach(inner, "")
+	switch {
+	case err == nil:
+		return f.records.learn(d)
+	case f.party != nil && ctx.Err() == nil:
+		return nil
+	}
+	return err
 }
 
 // lastKey returns the index of the last entry at which a decoder can start, -1 if none.
@@ -373,6 +425,10 @@ func (f *follower) hand(ctx context.Context, signed manifest.Signed, joining boo
 		return nil
 	case f.init.IsZero(), !f.begun && !(e.Key && e.StartsSegment()):
 		return nil
+	}
+	if f.party != nil && !f.led {
+		f.party.follow(e.Position())
+		f.led = true
 	}
 	s := step{entry: signed, init: f.init, broke: f.broke, catchup: joining, gaps: f.gaps}
 	f.begun, f.broke, f.gaps = true, false, nil

@@ -90,7 +90,7 @@ func (g *gatherer) fetchInit(ctx context.Context, root event.Root) *pendingInit 
 func (g *gatherer) piece(ctx context.Context, s step, init *pendingInit, first bool) fetched {
 	e := s.entry.Entry
 	w := wanted{
-		rendition: g.rendition, at: e.Position(), root: e.Root, size: e.Size, catchup: s.catchup, envelope: s.entry.Envelope,
+		rendition: g.rendition, at: e.Position(), root: e.Root, size: e.Size, catchup: s.catchup, entry: s.entry,
 	}
 	f := fetch(ctx, g.source, w, g.timing)
 	<-init.done

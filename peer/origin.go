@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -93,6 +94,9 @@ func (o *origin) ask(ctx context.Context, r request) ([]byte, error) {
 	if body.Len() > limit {
 		return body.Bytes()[:limit], errTooLarge
 	}
+	if r.size > 0 && err == nil {
+		return r.cut(res, body.Bytes())
+	}
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
@@ -100,6 +104,21 @@ func (o *origin) ask(ctx context.Context, r request) ([]byte, error) {
 		return body.Bytes(), fmt.Errorf("%w: %w", errCut, err)
 	}
 	return body.Bytes(), nil
+}
+
+// cut returns the range that was asked for of an answer. An origin that knows no ranges
+// sends it all.
+func (r request) cut(res *http.Response, data []byte) ([]byte, error) {
+	if res.StatusCode == http.StatusOK {
+		data = data[min(r.from, len(data)):]
+		data = data[:min(r.size, len(data))]
+	} else if want := fmt.Sprintf("bytes %d-%d/", r.from, r.from+r.size-1); !strings.HasPrefix(res.Header.Get("Content-Range"), want) {
+		return nil, fmt.Errorf("asked for %s, the origin answered %q", want, res.Header.Get("Content-Range"))
+	}
+	if len(data) != r.size {
+		return nil, fmt.Errorf("%w: %d bytes of %d", errCut, len(data), r.size)
+	}
+	return data, nil
 }
 
 // watched pushes a timer off with every read that brings something.
@@ -165,19 +184,20 @@ func (o *origin) manifest(ctx context.Context, query string) (document, error) {
 	return parseDocument(b)
 }
 
-// part fetches bytes of a piece by its root. An origin that knows no ranges sends it all.
+// part fetches bytes of a piece by its root, all of them or none. It is for pieces that
+// are soon due, and gives up sooner than copyOf.
 func (o *origin) part(ctx context.Context, root event.Root, from, size int) ([]byte, error) {
 	data, err := o.ask(ctx, request{
-		url: o.loc.Base + "/p/" + root.String(), limit: event.MaxPiece, within: o.timing.transfer, from: from, size: size,
+		url: o.loc.Base + "/p/" + root.String(), limit: event.MaxPiece, within: o.timing.reply, from: from, size: size,
 	})
 	if err != nil {
 		return nil, err
 	}
-	if len(data) > size && len(data) >= from+size {
-		data = data[from:][:size]
-	}
 	return data, nil
 }
+
+// rest implements source.
+func (*origin) rest(ctx context.Context, _ wanted, d time.Duration) error { return pause(ctx, d) }
 
 // copyOf implements source. It asks by root first, which any cache can answer for
 // ever; then around caches; then by address.

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/json"
@@ -45,6 +46,7 @@ type testOrigin struct {
 	hits     map[string]int
 	changed  chan struct{}
 	fresh    time.Duration
+	seeds    []*testSeed
 	// hook answers in the origin's place when it returns true; hit counts from 0 per path.
 	hook func(w http.ResponseWriter, r *http.Request, hit int) bool
 }
@@ -124,6 +126,9 @@ func (o *testOrigin) rotate(from event.Position) {
 		o.t.Fatal(err)
 	}
 	o.sessions = append(o.sessions, env)
+	for _, s := range o.seeds {
+		s.learn(env)
+	}
 	o.digest = event.DigestOf(env.Payload)
 }
 
@@ -163,6 +168,7 @@ func (o *testOrigin) publishOne(ago time.Duration) {
 		Segment: o.seg, Key: m.key, PTS: m.pts, Duration: m.dur, Target: event.Timescale / 2,
 		Init: manifest.RootOf(o.media.init), Root: manifest.RootOf(m.data), Size: len(m.data), Arrived: ended.Add(-m.dur.Duration()), Data: m.data,
 	}
+	o.blobs[manifest.RootOf(m.data)] = m.data
 	for more := true; more; {
 		var e manifest.Entry
 		var err error
@@ -172,7 +178,6 @@ func (o *testOrigin) publishOne(ago time.Duration) {
 		}
 		o.sign(e, ended)
 	}
-	o.blobs[manifest.RootOf(m.data)] = m.data
 	o.n++
 }
 
@@ -187,6 +192,9 @@ func (o *testOrigin) sign(e manifest.Entry, at time.Time) {
 		return
 	}
 	o.signed = append(o.signed, manifest.Signed{Entry: e, Envelope: env})
+	for _, s := range o.seeds {
+		s.feed(o.signed[len(o.signed)-1:])
+	}
 }
 
 // play publishes at the pace of the media until the test ends or count are out.
@@ -232,7 +240,7 @@ func (o *testOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		o.serveManifest(w, r)
 	case strings.HasPrefix(path, "/p/"):
 		root, err := event.ParseRoot(path[3:])
-		o.serveBlob(w, root, err == nil)
+		o.serveBlob(w, r, root, err == nil)
 	case strings.HasPrefix(path, "/live/cam/v0/"):
 		var at event.Position
 		_, err := fmt.Sscanf(path, "/live/cam/v0/%d/%d.m4s", &at.Epoch, &at.N)
@@ -244,13 +252,13 @@ func (o *testOrigin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		o.mu.Unlock()
-		o.serveBlob(w, root, err == nil)
+		o.serveBlob(w, r, root, err == nil)
 	default:
 		http.Error(w, `{"error":"no such thing"}`, http.StatusNotFound)
 	}
 }
 
-func (o *testOrigin) serveBlob(w http.ResponseWriter, root event.Root, ok bool) {
+func (o *testOrigin) serveBlob(w http.ResponseWriter, r *http.Request, root event.Root, ok bool) {
 	o.mu.Lock()
 	b, found := o.blobs[root]
 	o.mu.Unlock()
@@ -258,7 +266,7 @@ func (o *testOrigin) serveBlob(w http.ResponseWriter, root event.Root, ok bool) 
 		http.Error(w, `{"error":"gone"}`, http.StatusNotFound)
 		return
 	}
-	_, _ = w.Write(b)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(b))
 }
 
 const testPoll = 300 * time.Millisecond

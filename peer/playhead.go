@@ -41,7 +41,9 @@ func (c Chunk) end() event.Ticks { return c.PTS + c.Dur }
 // by what it was held; 4 s behind, it seeks to the newest piece.
 type Playhead struct {
 	// Lead is how far behind the place where nine of ten recent pieces came in time it
-	// plays; 0 means minLead. A viewer in a swarm leaves its peers some more.
+	// begins to play; 0 means minLead. A viewer in a swarm leaves its peers some more. It
+	// may change at any time, and counts where the playhead starts, seeks, or begins a new
+	// publish after it was held.
 	Lead time.Duration
 
 	queue   []Chunk // the first is at the playhead; bounded by seekBehind
@@ -77,14 +79,32 @@ func (p *Playhead) Add(now time.Time, c Chunk) {
 	switch {
 	case !p.started:
 		p.start(now)
+	case p.done && c.Epoch != p.queue[0].Epoch:
+		p.again(now)
 	case p.done:
 		p.release(now)
 		p.next(now)
 	}
 	if p.started && p.backlog() > event.TicksOf(seekBehind) {
-		p.queue = append(p.queue[:0], c)
-		p.play(now, c.PTS)
+		p.seek(now)
 	}
+}
+
+// again begins to play a new publish, Lead after its first chunk came. That is a hold too.
+func (p *Playhead) again(now time.Time) {
+	at := now.Add(p.Lead)
+	p.release(at)
+	p.next(at)
+}
+
+// seek goes to the newest chunk, or Lead before it.
+func (p *Playhead) seek(now time.Time) {
+	newest := p.queue[len(p.queue)-1]
+	at := newest.PTS - event.TicksOf(p.Lead)
+	for len(p.queue) > 1 && (p.queue[0].Epoch != newest.Epoch || p.queue[0].end() <= at) {
+		p.queue = p.queue[1:]
+	}
+	p.play(now, max(at, p.queue[0].PTS))
 }
 
 // live returns the place in the newest chunk's epoch that is safe to play at now.

@@ -103,12 +103,12 @@ func (w *watcher) watch(ctx context.Context, link Link) error {
 		origin: in.origin, records: in.records, rendition: o.Rendition, timing: *o.timing, log: o.Log, feed: w.feed, out: steps,
 	}
 	g := &gatherer{source: in.origin, rendition: o.Rendition, timing: *o.timing, in: steps, out: pieces}
-	if o.Transport != nil {
-		w.party = newParty(in.party(o))
-		w.playhead.Lead = swarmLead
-		w.uploaded = func() int64 { _, given := w.party.figures(); return given }
+	if err := w.join(in); err != nil {
+		return err
+	}
+	if w.party != nil {
 		f.party, g.source = w.party, w.party
-		group.Go(func() error { return w.party.run(inner, o.Transport, in.descriptor, in.trackers) })
+		group.Go(func() error { return w.party.run(inner) })
 	}
 	group.Go(func() error { return f.run(inner, in.document) })
 	group.Go(func() error { return g.run(inner) })
@@ -120,6 +120,26 @@ func (w *watcher) watch(ctx context.Context, link Link) error {
 		err = failed
 	}
 	return err
+}
+
+// join joins the stream's swarm, where there is a transport. A swarm that cannot be
+// joined keeps nobody from watching over HTTP.
+func (w *watcher) join(in *entrance) error {
+	o := w.options
+	if o.Transport == nil {
+		return nil
+	}
+	p := newParty(in.party(o))
+	if err := p.join(o.Transport, in.descriptor, in.trackers); err != nil {
+		if in.origin == nil {
+			return err
+		}
+		o.Log.Warn("watching over HTTP alone", "error", err)
+		return nil
+	}
+	w.party, w.playhead.Lead = p, p.lead()
+	w.uploaded = func() int64 { _, given := p.figures(); return given }
+	return nil
 }
 
 // ended drops the error of a session that was ended from outside.
@@ -246,6 +266,10 @@ func (w *watcher) take(f fetched) error {
 		return nil
 	}
 	w.summary.tally(f)
+	if w.party != nil {
+		w.party.passed(f.entry.Position())
+		w.playhead.Lead = w.party.lead()
+	}
 	if f.rejected > 0 {
 		w.options.Log.Warn("copies of a piece were not what was signed", "at", f.entry.Position(), "copies", f.rejected)
 	}
@@ -296,16 +320,31 @@ func (w *watcher) steer(now time.Time) {
 	if w.party == nil {
 		return
 	}
-	if epoch, pts, at, ok := w.playhead.Reading(now); ok {
-		w.party.play(epoch, pts, w.options.Now().Add(at.Sub(now)))
+	epoch, pts, at, ok := w.playhead.Reading(now)
+	if !ok {
+		return
 	}
+	if next, first, ok := w.party.next(); ok { // which may stand in another publish, or behind a hole
+		_, ahead := w.playhead.Now(now)
+		epoch, pts, at = next.Epoch, first, now.Add(ahead)
+	}
+	w.party.play(epoch, pts, w.options.Now().Add(at.Sub(now)))
+}
+
+// collect takes over what the swarm knows.
+func (w *watcher) collect() {
+	if w.party == nil {
+		return
+	}
+	peers, _ := w.party.figures()
+	rejected, duplicate := w.party.collect()
+	w.summary.Peers = int64(peers)
+	w.summary.BlocksRejected += int64(rejected)
+	w.summary.BytesDuplicate += duplicate
 }
 
 func (w *watcher) report(state State) {
-	if w.party != nil {
-		peers, _ := w.party.figures()
-		w.summary.Peers = int64(peers)
-	}
+	w.collect()
 	if w.clock != nil {
 		w.playhead.Report(w.clock.Now(), &w.summary)
 	}
@@ -334,6 +373,7 @@ func (w *watcher) finish(err error) (Summary, error) {
 	if errors.Is(err, ErrBroken) {
 		w.report(Broken)
 	} else if w.clock != nil {
+		w.collect()
 		w.playhead.Report(w.clock.Now(), &w.summary)
 	}
 	if err == nil {

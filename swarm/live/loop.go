@@ -39,6 +39,7 @@ type Loop struct {
 	mu       sync.Mutex
 	inbox    []item
 	spare    []item
+	posted   int // functions in inbox that came by Post and Do
 	wake     chan struct{}
 	done     bool
 	sessions map[swarm.Conn]*Session // the loop's goroutine alone
@@ -113,8 +114,11 @@ func (l *Loop) put(it item) error {
 	if l.done {
 		return ErrClosed
 	}
-	if it.fn != nil && len(l.inbox) > maxPosted && it.session == nil {
-		return ErrOverrun
+	if it.fn != nil && it.session == nil {
+		if l.posted >= maxPosted {
+			return ErrOverrun
+		}
+		l.posted++
 	}
 	l.inbox = append(l.inbox, it)
 	if len(l.inbox) == 1 {
@@ -131,7 +135,7 @@ func (l *Loop) take() []item {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	items := l.inbox
-	l.inbox, l.spare = l.spare[:0], nil
+	l.inbox, l.spare, l.posted = l.spare[:0], nil, 0
 	for _, it := range items {
 		if it.frame != nil {
 			it.session.unread -= len(it.frame)
