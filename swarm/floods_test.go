@@ -173,8 +173,10 @@ func TestWhoSendsMoreThanItsCreditIsDropped(t *testing.T) {
 		if sent+event.BlockSize > limit { // it obeys until now
 			break
 		}
-		f.send(block(rigPiece(i, event.BlockSize), 0))
+		h := rigPiece(i, event.BlockSize) // all of use
+		f.send(h, block(h, 0))
 		sent += event.BlockSize
+		r.run(r.now + 20*time.Millisecond)
 		for _, c := range heard[*Credit](f) {
 			limit = max(limit, c.Limit)
 		}

@@ -258,12 +258,12 @@ func (a *ask) patient(now Time) bool {
 
 // broke takes note of a block that was asked for and did not come, and reports whether
 // that was once too often. Who says so does not lose its place for it, and many
-// blocks at one moment count as one.
+// blocks at about the same time count as one.
 func (n *Node) broke(now Time, a *ask, denied bool) (dropped bool) {
 	nb := a.by
 	a.last, a.by = nb, nil
 	nb.wants--
-	if nb.lateAt == now {
+	if now-nb.lateAt < n.t.WantAgain {
 		return false
 	}
 	nb.lateAt = now

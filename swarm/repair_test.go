@@ -108,6 +108,7 @@ func TestSeedsAreAskedAfterPeers(t *testing.T) {
 	r := newRig(t, 0)
 	n := r.alone(0, Config{})
 	peer, seed := r.fake(n, 1, Hello{Up: 1000}), r.fake(n, 2, Hello{Up: 1000, Role: Seed})
+	n.byConn[peer.conn].rtt = 400 * time.Millisecond // and though the seed is nearer
 	n.Play(r.now, "v0", 1, 0, r.now+4*time.Second)
 	r.take(n)
 	n.AddHead(r.now, rigPiece(0, 40_000))
@@ -117,6 +118,9 @@ func TestSeedsAreAskedAfterPeers(t *testing.T) {
 	r.run(r.now + 300*time.Millisecond)
 	if len(asks(peer)) == 0 {
 		t.Error("the peer is not asked")
+	}
+	if len(asks(seed)) > 0 {
+		t.Error("the seed is asked at once")
 	}
 	peer.send(&Deny{key(0), mask(0, 1, 2)})
 	r.run(r.now + 100*time.Millisecond)
