@@ -164,11 +164,7 @@ func (t *track) firstHead(epoch event.Epoch, next uint64) uint64 {
 func (n *Node) missedHead(now Time, t *track) {
 	ln := &t.lanes[HeadLane]
 	if ln.missed++; ln.missed >= 2*n.t.Missed {
-		old := ln.parent
-		old.track(t).refuse(now, HeadLane)
-		t.orphan(now, HeadLane)
-		n.subscribe(old, t, false)
-		n.maintainAt = now
+		n.fail(now, t, HeadLane)
 	}
 }
 

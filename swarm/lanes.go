@@ -24,10 +24,17 @@ const (
 	orphanTime = time.Second // in which a lane that was lost looks only nearer to the source
 )
 
+// forgiven is how many blocks of a lane make up for one failure.
+const forgiven = 32
+
 // delivered takes note of a block from the lane's parent.
-func (ln *lane) delivered(now Time, p *piece) {
+func (t *track) delivered(now Time, l int, p *piece) {
+	ln := &t.lanes[l]
 	ln.missed = 0
-	ln.received++
+	if ln.received++; ln.received%forgiven == 0 {
+		nt := ln.parent.track(t)
+		nt.failures = max(nt.failures, 1) - 1
+	}
 	sample := now - p.headAt
 	if ln.received == 1 {
 		ln.late = sample
@@ -172,6 +179,25 @@ func (n *Node) subscribe(nb *neighbour, t *track, urgent bool) {
 // refuse takes note that a neighbour will not push a lane, for a while.
 func (nt *neighbourTrack) refuse(now Time, l int) {
 	nt.refused[l] = now + refusal<<min(nt.strikes, 3)
+}
+
+// fail takes the lane from a parent that did not push it. Each time it is longer before
+// that one is asked again, so that who promises and withholds is soon asked for nothing;
+// lanes that fail together are one time.
+func (n *Node) fail(now Time, t *track, l int) {
+	old := t.lanes[l].parent
+	nt := old.track(t)
+	if nt.failures == 0 || now-nt.failedAt > refusal {
+		nt.failures, nt.failedAt = min(nt.failures+1, 6), now
+	}
+	most := uint8(5)
+	if old.role != Viewer {
+		most = 3 // there may be nobody else
+	}
+	nt.refused[l] = now + refusal<<min(nt.failures-1, most)
+	t.orphan(now, l)
+	n.subscribe(old, t, false)
+	n.maintainAt = now
 }
 
 func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {

@@ -56,6 +56,8 @@ type neighbourTrack struct {
 	changed  Time     // when gives did
 	refused  [allLanes]Time
 	strikes  uint8 // refusals in a row
+	failures uint8 // times that it lost lanes by not pushing them
+	failedAt Time  // the newest of them
 	lag      Time  // how long after a head's arrival here it announces the piece, smoothed
 	announce int   // announcements that lag is drawn from
 }

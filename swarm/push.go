@@ -219,7 +219,7 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 			n.stats.Duplicate += int64(len(data))
 		}
 		if from != nil && t.lanes[lane].parent == from {
-			t.lanes[lane].delivered(now, p)
+			t.delivered(now, lane, p)
 		}
 		if p.answered(from, i); from != nil {
 			n.wasted(now, from, len(data))
@@ -239,7 +239,7 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 		from.late, from.blockAt = 0, now
 	}
 	if from != nil && t.lanes[lane].parent == from {
-		t.lanes[lane].delivered(now, p)
+		t.delivered(now, lane, p)
 	}
 	if other := p.answered(from, i); other != nil {
 		cancel := Cancel{Key: p.head.Key()}

@@ -51,7 +51,11 @@ func TestARecordReachesAllAndTheTalkEnds(t *testing.T) {
 	for _, n := range nodes {
 		n.cfg.Verifier = &recorder{}
 	}
-	r.mesh(nodes...)
+	for i := range 6 { // a chain, and its end knows the beginning
+		r.connect(nodes[i], nodes[i+1])
+	}
+	r.connect(nodes[0], nodes[6])
+	r.connect(nodes[2], nodes[5])
 	r.run(time.Second)
 	told := 0
 	r.spoil = func(_, _ int, m Message) Message {

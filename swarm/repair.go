@@ -201,11 +201,7 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 	if !a.missed && now >= expected && p.headAt >= moved {
 		a.missed = true
 		if ln.missed++; ln.missed >= n.t.Missed {
-			old := ln.parent
-			old.track(t).refuse(now, l)
-			t.orphan(now, l)
-			n.subscribe(old, t, false)
-			n.maintainAt = now
+			n.fail(now, t, l)
 		}
 	}
 	return true, now
