@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -21,6 +25,7 @@ type entrance struct {
 	trip       time.Duration // to the origin and back
 	descriptor metainfo.Descriptor
 	trackers   []string
+	seeds      []netip.AddrPort
 }
 
 // defaultUp is what a viewer gives in all unless it says otherwise, in bit/s.
@@ -53,10 +58,44 @@ func (o Options) enterPage(ctx context.Context, loc Location) (*entrance, error)
 		return nil, err
 	}
 	in.trackers = in.document.Trackers
+	in.seeds = o.resolve(ctx, loc, in.document.Seeds)
 	if in.descriptor, err = metainfo.NewDescriptor(in.document.Genesis); err != nil {
 		return nil, fmt.Errorf("make the descriptor of the stream's swarm: %w", err)
 	}
 	return in, nil
+}
+
+// maxSeeds bounds the addresses that are dialled on a document's word.
+const maxSeeds = 8
+
+// resolve finds the addresses of seeds. One that cannot be found is left out: the
+// trackers know more.
+func (o Options) resolve(ctx context.Context, loc Location, seeds []string) []netip.AddrPort {
+	page, err := url.Parse(loc.Base)
+	if err != nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.timing.reply)
+	defer cancel()
+	var out []netip.AddrPort
+	for _, s := range seeds[:min(len(seeds), maxSeeds)] {
+		host, text, err := net.SplitHostPort(s)
+		port, perr := strconv.ParseUint(text, 10, 16)
+		if err != nil || perr != nil || port == 0 {
+			continue
+		}
+		if host == "" {
+			host = page.Hostname()
+		}
+		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			o.Log.Debug("a seed's host has no address", "host", host, "error", err)
+		}
+		for _, ip := range ips {
+			out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(port)))
+		}
+	}
+	return out
 }
 
 // enterSwarm joins a stream of which only the swarm is known. The link says whose it is;

@@ -20,6 +20,7 @@ import (
 // A creator's session key changes in the middle of a publish and no viewer notices,
 // also when the record of the new one comes late.
 func TestSessionKeysRotateUnnoticed(t *testing.T) {
+	t.Parallel()
 	for _, late := range []bool{false, true} {
 		t.Run(fmt.Sprintf("late=%v", late), func(t *testing.T) {
 			o := newOrigin(t, "alice")
@@ -57,6 +58,7 @@ func TestSessionKeysRotateUnnoticed(t *testing.T) {
 // A session record that never comes is not waited for without end, and nothing signed
 // with it is written.
 func TestAnUnknownSessionIsRefused(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "alice")
 	o.begin(mustMedia(t, small))
 	o.publish(10)
@@ -79,6 +81,7 @@ func TestAnUnknownSessionIsRefused(t *testing.T) {
 // A publisher that reconnects with the same settings goes on in the same file; one that
 // comes back with others, in the next.
 func TestTheOutputGoesOnAfterAReconnect(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "alice")
 	o.begin(mustMedia(t, small))
 	o.publish(10)
@@ -106,6 +109,7 @@ func TestTheOutputGoesOnAfterAReconnect(t *testing.T) {
 // Encoders with B-frames send a picture before those that are shown ahead of it; cut off
 // between them, the next publish does not run into it.
 func TestAReconnectWithBFrames(t *testing.T) {
+	t.Parallel()
 	for cut := 6; cut < 10; cut++ {
 		t.Run(fmt.Sprintf("after %d pieces", cut), func(t *testing.T) {
 			o := newOrigin(t, "alice")
@@ -173,6 +177,7 @@ func TestGapsAreLeftOut(t *testing.T) {
 // An origin that shows nothing new is called stale, one that goes back too; neither
 // ends the session.
 func TestFreezeAndRollbackAreStale(t *testing.T) {
+	t.Parallel()
 	for _, back := range []int{0, 15} {
 		t.Run(fmt.Sprintf("back=%d", back), func(t *testing.T) {
 			o := newOrigin(t, "alice")
@@ -229,6 +234,7 @@ func TestTheViewerResumesAfterARestart(t *testing.T) {
 // A viewer whose clock is an hour off sees the same stream, the same delay, and no
 // false alarm.
 func TestAWrongClockChangesNothing(t *testing.T) {
+	t.Parallel()
 	for _, wrong := range []time.Duration{time.Hour, -time.Hour} {
 		t.Run(wrong.String(), func(t *testing.T) {
 			o := newOrigin(t, "alice")

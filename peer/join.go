@@ -66,6 +66,7 @@ type document struct {
 	Sessions   []manifest.Envelope                `json:"sessions"`
 	Renditions map[event.Rendition]renditionEntry `json:"renditions"`
 	Trackers   []string                           `json:"trackers"` // of the stream's swarm
+	Seeds      []string                           `json:"seeds"`    // host:port; no host is the page's
 
 	gossip bool // made of entries that the swarm brought, already verified
 }

@@ -2,9 +2,11 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/shoalcast/shoal/event"
@@ -21,8 +23,6 @@ type meeting struct {
 	rooms map[metainfo.InfoHash][]*member
 	cut   bool // nothing arrives
 	down  bool // nobody gets in
-	// lie may change what a member of a room sends.
-	lie func(from *live.Loop, frame []byte) []byte
 }
 
 type member struct {
@@ -43,7 +43,7 @@ func (m *meeting) Join(d metainfo.Descriptor, _ []string, l *live.Loop) (live.Me
 	}
 	n := &member{room: m, hash: d.InfoHash, loop: l, content: d.Content}
 	for _, o := range m.rooms[d.InfoHash] {
-		a, b := &wire{room: m, from: l}, &wire{room: m, from: o.loop}
+		a, b := &wire{room: m}, &wire{room: m}
 		sa, sb := l.Attach(a, true), o.loop.Attach(b, false)
 		a.connect(sb)
 		b.connect(sa)
@@ -81,7 +81,6 @@ func (n *member) Close() {
 // wire is a link to another loop. What is sent before it is connected waits.
 type wire struct {
 	room *meeting
-	from *live.Loop
 	mu   sync.Mutex
 	to   *live.Session
 	wait [][]byte
@@ -104,13 +103,10 @@ func (w *wire) Send(frame []byte) error {
 		return nil
 	}
 	w.room.mu.Lock()
-	cut, lie := w.room.cut, w.room.lie
+	cut := w.room.cut
 	w.room.mu.Unlock()
 	if cut {
 		return nil
-	}
-	if lie != nil {
-		frame = lie(w.from, frame)
 	}
 	return w.to.Receive(frame)
 }
@@ -129,16 +125,30 @@ func (w *wire) Addr() netip.AddrPort { return netip.AddrPort{} }
 type testSeed struct {
 	o         *testOrigin
 	headsOnly bool
+	spoil     spoil // nil: it is honest
 	loop      *live.Loop
-	drops     chan swarm.Reason
 	stop      func()
 }
 
-var seedNumber byte
+// spoil makes a lie of a head and its piece.
+type spoil func(h *swarm.Head, data []byte) (*swarm.Head, []byte)
+
+var seeds atomic.Uint32
 
 // seed joins the swarm of an origin's stream with all that was signed. With headsOnly it
 // has no block to give.
 func (o *testOrigin) seed(t *testing.T, m *meeting, headsOnly bool) *testSeed {
+	t.Helper()
+	return o.addSeed(t, m, &testSeed{o: o, headsOnly: headsOnly})
+}
+
+// liar joins as a seed that changes what it hands on.
+func (o *testOrigin) liar(t *testing.T, m *meeting, lie spoil) *testSeed {
+	t.Helper()
+	return o.addSeed(t, m, &testSeed{o: o, spoil: lie})
+}
+
+func (o *testOrigin) addSeed(t *testing.T, m *meeting, s *testSeed) *testSeed {
 	t.Helper()
 	d, err := metainfo.NewDescriptor(o.genesis)
 	if err != nil {
@@ -150,14 +160,12 @@ func (o *testOrigin) seed(t *testing.T, m *meeting, headsOnly bool) *testSeed {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	seedNumber++
-	s := &testSeed{o: o, headsOnly: headsOnly, drops: make(chan swarm.Reason, 64)}
+	number := seeds.Add(1)
 	s.loop = live.New(live.Options{
 		Node: swarm.Config{
-			Stream: o.id, ID: swarm.PeerID{0xfe, seedNumber}, Role: swarm.Seed, Verifier: swarm.NewTrusted(trust),
-			Up: swarm.Unlimited, NoOrigin: true, Random: uint32(seedNumber),
+			Stream: o.id, ID: swarm.PeerID{0xfe, byte(number)}, Role: swarm.Seed, Verifier: swarm.NewTrusted(trust),
+			Up: swarm.Unlimited, NoOrigin: true, Random: number,
 		},
-		Handler: live.Handler{Drop: func(r swarm.Reason) { s.drops <- r }},
 	})
 	for _, env := range o.sessions {
 		s.learn(env)
@@ -184,9 +192,18 @@ func (o *testOrigin) seed(t *testing.T, m *meeting, headsOnly bool) *testSeed {
 }
 
 func (s *testSeed) post(fn func(now swarm.Time, n *swarm.Node)) {
-	if err := s.loop.Post(fn); err != nil {
+	if err := s.loop.Post(fn); err != nil && !errors.Is(err, live.ErrClosed) { // the test may be over
 		s.o.t.Errorf("feed the seed: %v", err)
 	}
+}
+
+// conns returns how many connections it has.
+func (s *testSeed) conns(t *testing.T) (conns int) {
+	t.Helper()
+	if err := s.loop.Do(t.Context(), func(_ swarm.Time, n *swarm.Node) { conns = n.Stats().Conns }); err != nil {
+		t.Fatal(err)
+	}
+	return conns
 }
 
 func (s *testSeed) learn(env manifest.Envelope) {
@@ -213,6 +230,9 @@ func (s *testSeed) feed(signed []manifest.Signed) {
 		s.post(func(now swarm.Time, n *swarm.Node) {
 			if init != nil && e.Entry.Init != (event.Root{}) {
 				n.AddInit(now, e.Entry.Init, init)
+			}
+			if s.spoil != nil && data != nil {
+				h, data = s.spoil(h, data)
 			}
 			if s.headsOnly {
 				n.AddHead(now, h)

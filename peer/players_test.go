@@ -161,6 +161,7 @@ func TestPlayersSeeGapsAndNothingFalse(t *testing.T) {
 // A stream that changes its format goes on for players, behind a discontinuity, and
 // ends with a whole segment.
 func TestPlayersFollowIntoAnotherFormat(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "alice")
 	o.begin(mustMedia(t, small))
 	o.publish(10)

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -168,7 +169,7 @@ func (p *party) copyOf(ctx context.Context, w wanted, try int) (delivered, error
 func (p *party) rest(ctx context.Context, w wanted, d time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, d, nil)
 	defer cancel()
-	if _, err := p.await(ctx, w, nil); err != nil && context.Cause(ctx) != context.DeadlineExceeded {
+	if _, err := p.await(ctx, w, nil); err != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return err
 	}
 	return nil

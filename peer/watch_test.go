@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"log/slog"
 	"net/http"
 	"os"
@@ -20,7 +21,14 @@ import (
 	"github.com/shoalcast/shoal/manifest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// TestMain lets tests in parallel that mostly wait, however few processors there are.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "16"); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func parseSeconds(t *testing.T, s string) float64 {
 	t.Helper()
@@ -200,6 +208,7 @@ func TestABadCopyIsReplaced(t *testing.T) {
 
 // Bytes that were never signed are not written, whatever the origin insists on.
 func TestAPieceWithoutValidCopyEndsTheSession(t *testing.T) {
+	t.Parallel()
 	for name, answer := range map[string]func(w http.ResponseWriter, data []byte){
 		"changed":   func(w http.ResponseWriter, data []byte) { _, _ = w.Write(append([]byte{1}, data[1:]...)) },
 		"shortened": func(w http.ResponseWriter, data []byte) { _, _ = w.Write(data[:len(data)-1]) },
@@ -240,6 +249,7 @@ func TestAPieceWithoutValidCopyEndsTheSession(t *testing.T) {
 // A piece that nobody has is left out; the rest goes on from the next keyframe, and
 // the viewer is told at the end.
 func TestAPieceThatIsGoneIsLeftOut(t *testing.T) {
+	t.Parallel()
 	o := newOrigin(t, "alice")
 	m := mustMedia(t, small)
 	o.begin(m)
