@@ -5,8 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/anacrolix/torrent"
@@ -88,7 +91,7 @@ func (c *Client) config() *torrent.ClientConfig {
 	cfg.Bep20 = peerIDPrefix
 	cfg.ExtendedHandshakeClientVersion = clientName
 	cfg.HTTPUserAgent = clientName
-	cfg.Slogger = c.opts.Log.With("library", "torrent")
+	cfg.Slogger = slog.New(quiet{c.opts.Log.Handler()}).With("library", "torrent")
 	cfg.DefaultStorage = noStorage{}
 	// The sockets are handed in, see listen and dialer.
 	cfg.DisableTCP, cfg.DisableUTP, cfg.DialForPeerConns = true, true, false
@@ -145,8 +148,20 @@ func (c *Client) Port() uint16 {
 // PeerID returns this client's id in BitTorrent handshakes and announces.
 func (c *Client) PeerID() [20]byte { return c.id }
 
-// Ban keeps a peer from connecting and from being dialled, for an hour.
-func (c *Client) Ban(addr netip.AddrPort) { c.bans.add(unmap(addr), addr.Addr().Unmap(), peerID{}) }
+// Ban closes what connections there are to a peer, and keeps it from connecting and from
+// being dialled, for an hour. Link.Close does so to the peer of a link.
+func (c *Client) Ban(addr netip.AddrPort) {
+	addr = unmap(addr)
+	c.bans.add(addr, addr.Addr(), peerID{})
+	c.mu.Lock()
+	swarms := slices.Collect(maps.Values(c.swarms))
+	c.mu.Unlock()
+	for _, s := range swarms {
+		for _, l := range s.at(addr) {
+			l.Close("banned", true)
+		}
+	}
+}
 
 // swarm returns the stream's swarm that an infohash names, or nil.
 func (c *Client) swarm(hash [20]byte) *Swarm {
@@ -163,10 +178,7 @@ func (c *Client) Close() error {
 		return nil
 	}
 	c.closed = true
-	swarms := make([]*Swarm, 0, len(c.swarms))
-	for _, s := range c.swarms {
-		swarms = append(swarms, s)
-	}
+	swarms := slices.Collect(maps.Values(c.swarms))
 	c.mu.Unlock()
 	var tasks sync.WaitGroup
 	for _, s := range swarms {

@@ -52,6 +52,14 @@ func TestTheBannedAreNeitherDialledNorTaken(t *testing.T) {
 	}
 }
 
+func TestABanEndsTheConnectionsThereAre(t *testing.T) {
+	a, b := join(t, nil), join(t, nil)
+	sa, sb := pair(t, a, b)
+	b.client.Ban(a.addr())
+	a.until("the end", func() bool { return sa.closed })
+	b.until("the end", func() bool { return sb.closed })
+}
+
 func TestDiallingWhatCannotBeOrIsThereDoesNothing(t *testing.T) {
 	a, b := join(t, nil), join(t, nil)
 	for _, bad := range []string{"0.0.0.0:1", "127.0.0.1:0", "224.0.0.1:5"} {

@@ -22,6 +22,8 @@ type native struct {
 
 	mu  sync.Mutex
 	hub *bt.Link
+	// rewrite changes the descriptions that are sent.
+	rewrite func(body []byte) []byte
 }
 
 // Send wraps a signal into a frame: to whom, from whom, what.
@@ -31,11 +33,14 @@ func (n *native) Send(to bt.PeerID, body []byte) error {
 	if n.hub == nil {
 		return errors.New("no hub")
 	}
+	if n.rewrite != nil && len(body) > 0 {
+		body = n.rewrite(body)
+	}
 	return n.hub.Send(append(append(to[:], n.id[:]...), body...))
 }
 
 // newHub is a peer that relays frames from natives to natives.
-func newHub(t *testing.T) *peer {
+func newHub(t testing.TB) *peer {
 	var mu sync.Mutex
 	known := map[bt.PeerID]*bt.Link{}
 	return join(t, func(s *setup) {
@@ -51,7 +56,7 @@ func newHub(t *testing.T) *peer {
 	})
 }
 
-func newNative(t *testing.T, hub *peer, id byte, change func(*setup)) *native {
+func newNative(t testing.TB, hub *peer, id byte, change func(*setup)) *native {
 	t.Helper()
 	n := &native{id: bt.PeerID{id}}
 	n.peer = join(t, func(s *setup) {
@@ -85,7 +90,7 @@ func newNative(t *testing.T, hub *peer, id byte, change func(*setup)) *native {
 }
 
 // meet connects two natives by WebRTC.
-func meet(t *testing.T, a, b *native) (*session, *session) {
+func meet(t testing.TB, a, b *native) (*session, *session) {
 	t.Helper()
 	check(t, a.swarm.DialSignalled(b.id))
 	return a.connected(1), b.connected(1)

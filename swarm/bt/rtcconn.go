@@ -24,6 +24,9 @@ type rtcConn struct {
 	remote  rtcAddr
 	once    sync.Once
 
+	dmu    sync.Mutex
+	closed bool
+
 	message []byte // room for one that arrives
 	rest    []byte // of it
 
@@ -41,7 +44,17 @@ func (c *rtcConn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-func (c *rtcConn) SetReadDeadline(t time.Time) error  { return c.channel.SetReadDeadline(t) }
+// SetReadDeadline sets none once the connection is closed: pion keeps a goroutine until
+// a deadline is reached or taken back.
+func (c *rtcConn) SetReadDeadline(t time.Time) error {
+	c.dmu.Lock()
+	defer c.dmu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	return c.channel.SetReadDeadline(t)
+}
+
 func (c *rtcConn) SetWriteDeadline(t time.Time) error { return c.channel.SetWriteDeadline(t) }
 
 func (c *rtcConn) Read(b []byte) (int, error) {
@@ -105,6 +118,11 @@ func (c *rtcConn) writeBuffers(buffers net.Buffers) (int64, error) {
 func (c *rtcConn) Close() error {
 	var err error
 	c.once.Do(func() {
+		c.dmu.Lock()
+		c.closed = true
+		// It only ends the goroutine.
+		_ = c.channel.SetReadDeadline(time.Time{})
+		c.dmu.Unlock()
 		err = c.pc.GracefulClose()
 		c.ice.mu.Lock()
 		delete(c.ice.open, c)

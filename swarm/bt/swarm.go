@@ -177,15 +177,19 @@ func (s *Swarm) Dial(addr netip.AddrPort) error {
 	}
 }
 
-func (s *Swarm) connected(addr netip.AddrPort) bool {
+func (s *Swarm) connected(addr netip.AddrPort) bool { return len(s.at(addr)) > 0 }
+
+// at returns the links to peers at an address.
+func (s *Swarm) at(addr netip.AddrPort) []*Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var links []*Link
 	for l := range s.links {
 		if l.addr == addr {
-			return true
+			links = append(links, l)
 		}
 	}
-	return false
+	return links
 }
 
 // dialAll hands addresses to the library, which needs its lock for that and bounds how

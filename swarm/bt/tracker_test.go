@@ -23,7 +23,7 @@ type tracker struct {
 	wake  chan struct{}
 }
 
-func newTracker(t *testing.T, fail int, peers ...netip.AddrPort) *tracker {
+func newTracker(t testing.TB, fail int, peers ...netip.AddrPort) *tracker {
 	tr := &tracker{wake: make(chan struct{}, 100)}
 	var compact []byte
 	for _, p := range peers {
@@ -47,7 +47,7 @@ func newTracker(t *testing.T, fail int, peers ...netip.AddrPort) *tracker {
 	return tr
 }
 
-func (tr *tracker) wait(t *testing.T) {
+func (tr *tracker) wait(t testing.TB) {
 	t.Helper()
 	select {
 	case <-tr.wake:

@@ -65,13 +65,23 @@ type membership struct{ swarm *Swarm }
 
 // Dial implements live.Membership.
 func (m membership) Dial(d swarm.Dial) {
-	if err := m.swarm.Dial(d.Addr); err != nil {
+	var err error
+	if d.Addr.IsValid() {
+		err = m.swarm.Dial(d.Addr)
+	} else {
+		err = m.swarm.DialSignalled(PeerID(d.ID))
+	}
+	if err != nil {
 		m.swarm.client.opts.Log.Debug("a peer that was heard of is not dialled", keyPeer, d.Addr, keyErr, err)
 	}
 }
 
 // Signal implements live.Membership.
-func (m membership) Signal(*swarm.Signal) {}
+func (m membership) Signal(s *swarm.Signal) {
+	if err := m.swarm.Signal(PeerID(s.From), s.Body); err != nil {
+		m.swarm.client.opts.Log.Debug("a signal is of no use", keyErr, err)
+	}
+}
 
 // Close implements live.Membership.
 func (m membership) Close() { m.swarm.Close() }
