@@ -194,7 +194,13 @@ func (n *Node) fail(now Time, t *track, l int) {
 	if old.role != Viewer {
 		most = 3 // there may be nobody else
 	}
-	nt.refused[l] = now + refusal<<min(nt.failures-1, most)
+	until := now + refusal<<min(nt.failures-1, most)
+	nt.refused[l] = until
+	for o := range nt.refused {
+		if nt.failures > 1 { // it is not about one lane
+			nt.refused[o] = max(nt.refused[o], until)
+		}
+	}
 	t.orphan(now, l)
 	n.subscribe(old, t, false)
 	n.maintainAt = now
