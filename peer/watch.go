@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/swarm"
 	"github.com/shoalcast/shoal/swarm/live"
 )
 
@@ -136,6 +137,9 @@ func (w *watcher) join(in *entrance) error {
 		}
 		o.Log.Warn("watching over HTTP alone", "error", err)
 		return nil
+	}
+	for _, addr := range in.seeds {
+		p.member.Dial(swarm.Dial{Hint: swarm.Hint{Addr: addr, Role: swarm.Seed}})
 	}
 	w.party, w.playhead.Lead = p, p.lead()
 	w.uploaded = func() int64 { _, given := p.figures(); return given }
