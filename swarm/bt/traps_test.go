@@ -159,7 +159,11 @@ func TestAnIdleConnectionIsKeptAliveAndASilentOneIsNot(t *testing.T) {
 	if p.ended(s) {
 		t.Error("a connection that both keep alive was closed")
 	}
+	start := time.Now()
 	r.ended()
+	if took := time.Since(start); took > 3*time.Second {
+		t.Errorf("a silent peer was kept for %v", took)
+	}
 	p.until("the silent peer's end", func() bool { return s.closed })
 }
 
