@@ -166,15 +166,21 @@ func requestBase(r *http.Request) string {
 	return u.String()
 }
 
+// rootOf returns the server's own address of an archive folder's.
+func rootOf(base string) string {
+	root, _, _ := strings.Cut(base, "/live/")
+	return root
+}
+
 func (s *Service) archiveMagnet(f *Archived, base string) string {
 	return metainfo.Link{
-		InfoHash: f.Close.InfoHash, Name: f.File, Trackers: s.opts.Trackers,
+		InfoHash: f.Close.InfoHash, Name: f.File, Trackers: s.opts.trackers(rootOf(base)),
 		WebSeeds: []string{base + f.File}, Source: base + f.File + ".torrent", Stream: f.Stream,
 	}.Magnet()
 }
 
 func (s *Service) archiveTorrent(f *Archived, base string) []byte {
-	return metainfo.File(f.Info, s.opts.Trackers, []string{base + f.File})
+	return metainfo.File(f.Info, s.opts.trackers(rootOf(base)), []string{base + f.File})
 }
 
 // serveArchived answers with a file or its torrent.

@@ -31,7 +31,9 @@ type document struct {
 	Rotations  []json.RawMessage                  `json:"rotations"`
 	Sessions   []json.RawMessage                  `json:"sessions"`
 	Renditions map[event.Rendition]renditionState `json:"renditions"`
+	Magnet     string                             `json:"magnet,omitempty"`
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
+	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 }
 
 type renditionState struct {
@@ -41,6 +43,20 @@ type renditionState struct {
 	FrameRate float64           `json:"frame_rate,omitzero"`
 	Playlist  string            `json:"playlist"`
 	Entries   []json.RawMessage `json:"entries"`
+}
+
+// invite says where the stream's peers meet, to whoever asks for the newest entries;
+// those who follow entry by entry know.
+func (s *Service) invite(doc *document, st *stream, r *http.Request) {
+	if s.opts.Transport == nil || r.URL.RawQuery != "" {
+		return
+	}
+	base := requestBase(r)
+	doc.Trackers, doc.Seeds = s.opts.trackers(base), s.opts.Seeds
+	if s.opts.PublicURL != "" {
+		base = strings.TrimRight(s.opts.PublicURL, "/")
+	}
+	doc.Magnet = st.descriptor.Magnet(doc.Trackers, base+"/live/"+string(st.name))
 }
 
 // selection says which entries manifest.json is asked for.
@@ -145,9 +161,10 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	doc := document{
-		V: 1, Name: st.name, StreamID: st.id, Live: st.isLive(), Genesis: st.genesis, Trackers: s.opts.Trackers,
+		V: 1, Name: st.name, StreamID: st.id, Live: st.isLive(), Genesis: st.genesis,
 		Rotations: st.rotated(), Renditions: map[event.Rendition]renditionState{},
 	}
+	s.invite(&doc, st, r)
 	first := event.Position{}
 	for _, rend := range renditions {
 		items, complete := ask.choose(rend.snap.Load())

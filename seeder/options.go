@@ -49,8 +49,18 @@ type Options struct {
 
 	// Transport joins swarms; nil serves over HTTP alone.
 	Transport live.Transport
-	// Trackers are announced to, and named to viewers.
+	// Trackers are named to viewers. None means, with Tracker set, the one at /announce
+	// beside this origin, however that was reached.
 	Trackers []string
+	Tracker  bool
+	// Announce are the trackers at which the seed itself joins.
+	Announce []string
+	// Seeds are where viewers find this seed, as host:port; without a host it is the
+	// host by which they reached the origin.
+	Seeds []string
+	// Files offers finished archive files to BitTorrent clients; nil leaves that to the
+	// web seed.
+	Files Files
 	// Egress bounds what the swarms of all streams are given, in bit/s; 0 is no bound.
 	Egress int64
 	// MaxPeers bounds the connections in one swarm; who comes beyond is handed over to

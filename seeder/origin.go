@@ -22,6 +22,7 @@ func (s *Service) Handler() http.Handler {
 	mux, archive := http.NewServeMux(), s.archiveRoutes()
 	mux.Handle("/{$}", page(s.opts.Index))
 	mux.Handle("/live/{name}", page(s.opts.Player))
+	mux.HandleFunc("/live/{name}/stream.torrent", s.serveTorrent)
 	mux.HandleFunc("/api/v1/time", s.serveTime)
 	mux.HandleFunc("/api/v1/streams", s.serveStreams)
 	mux.HandleFunc("/live/{name}/manifest.json", s.serveManifest)

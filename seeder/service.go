@@ -62,6 +62,9 @@ func (s *Service) Run(ctx context.Context) error {
 		if s.archive != nil {
 			g.Go(func() error { return s.archive.run(ctx) })
 			g.Go(func() error { return s.archive.tick(ctx) })
+			if s.opts.Files != nil {
+				g.Go(func() error { s.seedFiles(ctx); return nil })
+			}
 		}
 	}
 	g.Go(func() error {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
+	"github.com/shoalcast/shoal/swarm/metainfo"
 )
 
 // stream is one stream that the origin knows, with what it takes to verify it.
@@ -20,6 +21,8 @@ type stream struct {
 	born    uint64 // sequence of its genesis on the bus
 	trust   *manifest.Trust
 	genesis json.RawMessage // DSSE
+	// descriptor is the torrent by which the stream's peers find each other.
+	descriptor metainfo.Descriptor
 	held    atomic.Int64    // requests that wait
 
 	folded atomic.Pointer[event.StreamState]
@@ -57,6 +60,9 @@ func newStream(id event.StreamID, seq uint64, g event.GenesisPublished) (*stream
 		return nil, fmt.Errorf("the genesis is of stream %q with id %s", trust.Name(), trust.ID())
 	}
 	s := &stream{id: id, name: g.Name, born: seq, trust: trust, genesis: env.JSON(), renditions: map[event.Rendition]*rendition{}}
+	if s.descriptor, err = metainfo.NewDescriptor(env); err != nil {
+		return nil, err
+	}
 	s.folded.Store(&event.StreamState{ID: id})
 	return s, nil
 }

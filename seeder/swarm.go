@@ -6,12 +6,13 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"strings"
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 	"github.com/shoalcast/shoal/swarm"
 	"github.com/shoalcast/shoal/swarm/live"
-	"github.com/shoalcast/shoal/swarm/metainfo"
 )
 
 // swarming is the seed's part in one stream's swarm.
@@ -20,17 +21,7 @@ type swarming struct {
 	stream  *stream
 	loop    *live.Loop
 	stop    context.CancelFunc
-	hash    metainfo.InfoHash
 	sent    int64 // bytes, as counted; the loop's goroutine alone
-}
-
-// descriptor returns the torrent by which the stream's peers find each other.
-func (s *stream) descriptor() (metainfo.Descriptor, error) {
-	env, err := manifest.ParseEnvelope(s.genesis)
-	if err != nil {
-		return metainfo.Descriptor{}, fmt.Errorf("read genesis: %w", err)
-	}
-	return metainfo.NewDescriptor(env)
 }
 
 // tend joins the swarms of streams that are read from the bus, and leaves the others.
@@ -96,10 +87,6 @@ func (s *stream) isRead() bool {
 
 // join begins to seed a stream, with all that its window holds already.
 func (s *Service) join(ctx context.Context, st *stream) error {
-	d, err := st.descriptor()
-	if err != nil {
-		return err
-	}
 	verifier := swarm.NewTrusted(st.trust)
 	for _, env := range st.records() {
 		if _, err := verifier.AddRecord(env); err != nil {
@@ -112,7 +99,7 @@ func (s *Service) join(ctx context.Context, st *stream) error {
 	_, _ = rand.Read(random[:])
 	tuning := swarm.DefaultTuning()
 	tuning.MaxConns = s.opts.MaxPeers
-	part := &swarming{service: s, stream: st, hash: d.InfoHash}
+	part := &swarming{service: s, stream: st}
 	part.loop = live.New(live.Options{
 		Node: swarm.Config{
 			Stream: st.id, ID: id, Role: swarm.Seed, Verifier: verifier, NoOrigin: true, Up: s.opts.egress(1),
@@ -121,7 +108,7 @@ func (s *Service) join(ctx context.Context, st *stream) error {
 		Handler: live.Handler{Drop: func(r swarm.Reason) { s.opts.Metrics.Dropped.WithLabelValues(r.String()).Inc() }},
 		Log:     s.opts.Log.With(keyStream, st.id, keyName, st.name),
 	})
-	member, err := s.opts.Transport.Join(d, s.opts.Trackers, part.loop)
+	member, err := s.opts.Transport.Join(st.descriptor, s.opts.Announce, part.loop)
 	if err != nil {
 		return fmt.Errorf("join the torrent of the descriptor: %w", err)
 	}
@@ -139,7 +126,7 @@ func (s *Service) join(ctx context.Context, st *stream) error {
 		part.feed(r.win.shown)
 		r.mu.Unlock()
 	}
-	s.opts.Log.Debug("seeding", keyStream, st.id, keyName, st.name, "infohash", d.InfoHash.String())
+	s.opts.Log.Debug("seeding", keyStream, st.id, keyName, st.name, "infohash", st.descriptor.InfoHash.String())
 	return nil
 }
 
@@ -205,7 +192,7 @@ func (p *swarming) learn(envelope json.RawMessage) {
 func (p *swarming) count() {
 	size := 0
 	if p.service.opts.SwarmSize != nil {
-		size = p.service.opts.SwarmSize(p.hash)
+		size = p.service.opts.SwarmSize(p.stream.descriptor.InfoHash)
 	}
 	m := p.service.opts.Metrics
 	p.post(func(_ swarm.Time, n *swarm.Node) {
@@ -215,4 +202,55 @@ func (p *swarming) count() {
 		m.Given.Add(float64(s.Sent - p.sent))
 		p.sent = s.Sent
 	})
+}
+
+// trackers are those that a viewer is told who reached this server at base.
+func (o *Options) trackers(base string) []string {
+	switch {
+	case len(o.Trackers) > 0:
+		return o.Trackers
+	case !o.Tracker:
+		return nil
+	case o.PublicURL != "":
+		base = strings.TrimRight(o.PublicURL, "/")
+	}
+	return []string{base + "/announce"}
+}
+
+// Knows reports whether a torrent is one of this installation's: a stream's descriptor or
+// a file of the archive.
+func (s *Service) Knows(hash [20]byte) bool {
+	for _, st := range s.known() {
+		if st.descriptor.InfoHash == hash {
+			return true
+		}
+	}
+	for _, f := range s.Archive() {
+		if f.Close.InfoHash == hash {
+			return true
+		}
+	}
+	return false
+}
+
+// StreamOf returns the stream of whose descriptor a torrent is.
+func (s *Service) StreamOf(hash [20]byte) (event.StreamID, bool) {
+	for _, st := range s.known() {
+		if st.descriptor.InfoHash == hash {
+			return st.id, true
+		}
+	}
+	return "", false
+}
+
+// serveTorrent answers with the torrent file by which the stream's peers meet.
+func (s *Service) serveTorrent(w http.ResponseWriter, r *http.Request) {
+	st := s.findStream(w, r)
+	if st == nil {
+		return
+	}
+	h := w.Header()
+	h.Set("Cache-Control", cacheNever) // it says how this server was reached
+	h.Set("Content-Disposition", `attachment; filename="`+st.descriptor.FileName()+`.torrent"`)
+	s.serveText(w, r, "api", "application/x-bittorrent", st.descriptor.Torrent(s.opts.trackers(requestBase(r))), nil)
 }

@@ -38,6 +38,7 @@ type packagerCmd struct {
 	traceFlags     `embed:""`
 	operatorFlags  `embed:""`
 	Window         time.Duration `default:"30s" help:"How much of a live stream stays playable; the bus keeps six times as much."`
+	ArchiveWindow  time.Duration `default:"60s" help:"How much of a stream one archive file holds: 10s to 2m; 0s closes none."`
 	Piece          time.Duration `default:"200ms" help:"How long the ingest's pieces play."`
 }
 
@@ -45,6 +46,7 @@ func (c *packagerCmd) check() error {
 	return first(
 		between("--window", c.Window, minWindow, maxWindow),
 		between("--piece", c.Piece, minPiece, maxPiece),
+		checkArchiveWindow(c.ArchiveWindow),
 	)
 }
 
@@ -61,26 +63,31 @@ func (c *packagerCmd) Run(ctx context.Context, common *Common, t terminal) error
 			if err != nil {
 				return err
 			}
-			n.addPackager(c.retentionFlags, sessions)
+			n.addPackager(c.retentionFlags, c.ArchiveWindow, sessions)
 			return nil
 		})
 }
 
 type seederCmd struct {
-	dataFlags   `embed:""`
-	busFlags    `embed:""`
-	originFlags `embed:""`
-	httpFlags   `embed:""`
-	tlsFlags    `embed:""`
-	traceFlags  `embed:""`
+	dataFlags    `embed:""`
+	busFlags     `embed:""`
+	originFlags  `embed:""`
+	swarmFlags   `embed:""`
+	archiveFlags `embed:""`
+	httpFlags    `embed:""`
+	tlsFlags     `embed:""`
+	traceFlags   `embed:""`
 }
 
 func (c *seederCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if err := checkAll(c.originFlags, viewersIn(c.HTTP)); err != nil {
+	if err := checkAll(c.originFlags, c.swarmFlags, c.archiveFlags, viewersIn(c.HTTP)); err != nil {
 		return err
 	}
 	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, c.traceFlags},
-		func(_ context.Context, n *node) error { return n.addSeeder(c.originFlags, c.httpFlags) })
+		func(_ context.Context, n *node) error {
+			_, err := n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, nil)
+			return err
+		})
 }
 
 type keyringCmd struct {

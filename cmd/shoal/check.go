@@ -24,6 +24,8 @@ const (
 	maxWindow    = 10 * time.Minute
 	minRetention = time.Minute
 	minFresh     = time.Second
+	minArchive   = 10 * time.Second
+	maxArchive   = 2 * time.Minute
 )
 
 // checked are flags that can say what is wrong with them.
@@ -81,6 +83,18 @@ func (f keyFlags) check() error {
 func (f originFlags) check() error {
 	_, most := parseBytes("--window-max", f.WindowMax)
 	return first(between("--window", f.Window, minWindow, maxWindow), most)
+}
+
+func (f archiveFlags) check() error {
+	_, most := parseBytes("--archive-max", f.ArchiveMax)
+	return first(checkArchiveWindow(f.ArchiveWindow), between("--archive-age", f.ArchiveAge, time.Minute, 100*365*24*time.Hour), most)
+}
+
+func checkArchiveWindow(d time.Duration) error {
+	if d == 0 {
+		return nil
+	}
+	return between("--archive-window", d, minArchive, maxArchive)
 }
 
 // keeps refuses to forget entries that viewers can still ask for.

@@ -6,11 +6,12 @@ import "time"
 type commands struct {
 	Common
 
-	Up       upCmd       `cmd:"" help:"Run every service in one process."`
-	Ingest   ingestCmd   `cmd:"" help:"Run only the ingest: RTMP in, pieces out."`
-	Packager packagerCmd `cmd:"" help:"Run only the packager: pieces in, signed entries out."`
-	Seeder   seederCmd   `cmd:"" help:"Run only the seeder: the HTTP origin and the pages."`
-	Keyring  keyringCmd  `cmd:"" help:"Run only the keyring: the creator's keys, which sign session records."`
+	Up         upCmd         `cmd:"" help:"Run every service in one process."`
+	Ingest     ingestCmd     `cmd:"" help:"Run only the ingest: RTMP in, pieces out."`
+	Packager   packagerCmd   `cmd:"" help:"Run only the packager: pieces in, signed entries out."`
+	Seeder     seederCmd     `cmd:"" help:"Run only the seeder: the HTTP origin, the pages, and a seed in every live swarm."`
+	Matchmaker matchmakerCmd `cmd:"" help:"Run only the matchmaker: the tracker by which peers find each other, and STUN."`
+	Keyring    keyringCmd    `cmd:"" help:"Run only the keyring: the creator's keys, which sign session records."`
 
 	Stream  streamCmd  `cmd:"" help:"Add, list and remove streams."`
 	Keys    keysCmd    `cmd:"" help:"Show, export and import the creator's keys."`
@@ -65,6 +66,29 @@ type sessionFlags struct {
 type originFlags struct {
 	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable: 10s to 10m."`
 	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
+}
+
+// swarmFlags are for who takes part in swarms.
+type swarmFlags struct {
+	Torrent    string `name:"torrent" default:":6881" placeholder:"ADDR" help:"BitTorrent address of the seed; empty for no swarms, only HTTP."`
+	WebRTC     string `name:"webrtc" default:":6882" placeholder:"ADDR" help:"UDP address for peers that only ICE reaches; empty for none."`
+	PublicIP   string `name:"public-ip" placeholder:"IP" help:"Address by which the world reaches this machine, where that is another than its own."`
+	ICEServers string `name:"ice-servers" placeholder:"URLS" help:"STUN servers for ICE, separated by commas, such as stun:stun.example.org:3478 (default: our own)."`
+	Trackers   string `name:"trackers" placeholder:"URLS" help:"Trackers that peers meet by, separated by commas (default: our own)."`
+	Egress     string `placeholder:"RATE" help:"Most that all swarms together are given, such as 200Mbit; no bound by default."`
+}
+
+// trackerFlags are for who helps peers to find each other.
+type trackerFlags struct {
+	TrackerUDP string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
+	STUN       string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
+}
+
+// archiveFlags say what stays of a stream.
+type archiveFlags struct {
+	ArchiveWindow time.Duration `default:"60s" help:"How much of a stream one archive file holds: 10s to 2m; 0s keeps no archive."`
+	ArchiveAge    time.Duration `default:"168h" help:"How long archive files are kept, at least 1m."`
+	ArchiveMax    string        `default:"20GB" placeholder:"BYTES" help:"Most that archive files may take together; the oldest go first."`
 }
 
 type httpFlags struct {

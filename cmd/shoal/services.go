@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
@@ -11,6 +12,7 @@ import (
 	"github.com/shoalcast/shoal/internal/obs"
 	"github.com/shoalcast/shoal/internal/proc"
 	"github.com/shoalcast/shoal/keyring"
+	"github.com/shoalcast/shoal/matchmaker"
 	"github.com/shoalcast/shoal/packager"
 	"github.com/shoalcast/shoal/seeder"
 	"github.com/shoalcast/shoal/web"
@@ -67,7 +69,10 @@ func pieceAttributes(p *event.Piece) []attribute.KeyValue {
 	}
 }
 
-func (n *node) addPackager(f retentionFlags, sessions *keyring.SessionKeys) {
+func (n *node) addPackager(f retentionFlags, window time.Duration, sessions *keyring.SessionKeys) {
+	if window == 0 {
+		window = -1
+	}
 	tracer := n.trace.Tracer("packager")
 	s := packager.New(packager.Options{
 		Bus:       n.bus,
@@ -75,6 +80,7 @@ func (n *node) addPackager(f retentionFlags, sessions *keyring.SessionKeys) {
 		Log:       n.log.With(obs.KeyService, "packager"),
 		Metrics:   packager.NewMetrics(n.reg),
 		Retention: f.Retention,
+		Archive:   window,
 		Trace: func(ctx context.Context, p *event.Piece) (string, func()) {
 			ctx, span := obs.Continue(ctx, tracer, p.Trace, "sign entry")
 			return obs.Traceparent(ctx), func() { span.End() }
@@ -84,10 +90,16 @@ func (n *node) addPackager(f retentionFlags, sessions *keyring.SessionKeys) {
 	n.group.Add(proc.Service, "packager", s.Run)
 }
 
-func (n *node) addSeeder(o originFlags, h httpFlags) error {
+// addSeeder adds the origin, and its part in swarms. own is the tracker in this process,
+// where there is one.
+func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFlags, own *matchmaker.Service) (*seeder.Service, error) {
 	window, err := parseBytes("--window-max", o.WindowMax)
 	if err != nil {
-		return refused(err)
+		return nil, refused(err)
+	}
+	archive, err := parseBytes("--archive-max", a.ArchiveMax)
+	if err != nil {
+		return nil, refused(err)
 	}
 	site := web.Built()
 	opts := seeder.Options{
@@ -99,6 +111,12 @@ func (n *node) addSeeder(o originFlags, h httpFlags) error {
 		PublicURL:   h.PublicURL,
 		Tracer:      n.trace.Provider(),
 	}
+	if a.ArchiveWindow > 0 {
+		opts.ArchiveDir, opts.ArchiveAge, opts.ArchiveBytes = n.dir.Path("archive"), a.ArchiveAge, int64(archive)
+	}
+	if err := n.seeding(sw, own, &opts); err != nil {
+		return nil, err
+	}
 	s := seeder.New(opts)
 	n.ready.add("seeder", s.Ready)
 	n.mux.HandleFunc("GET /{$}", site.Index)
@@ -109,5 +127,5 @@ func (n *node) addSeeder(o originFlags, h httpFlags) error {
 	n.mux.Handle("/api/", s.Handler())
 	n.mux.HandleFunc("/", site.NotFound)
 	n.group.Add(proc.Service, "seeder", s.Run)
-	return nil
+	return s, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/keyring"
+	"github.com/shoalcast/shoal/seeder"
 )
 
 type upCmd struct {
@@ -19,6 +20,9 @@ type upCmd struct {
 	retentionFlags `embed:""`
 	keyFlags       `embed:""`
 	originFlags    `embed:""`
+	swarmFlags     `embed:""`
+	trackerFlags   `embed:""`
+	archiveFlags   `embed:""`
 	httpFlags      `embed:""`
 	tlsFlags       `embed:""`
 	traceFlags     `embed:""`
@@ -28,7 +32,8 @@ type upCmd struct {
 const firstStream event.StreamName = "live"
 
 func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, keeps{c.Retention, c.Window}, viewersIn(c.HTTP)); err != nil {
+	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, c.swarmFlags, c.trackerFlags, c.archiveFlags,
+		keeps{c.Retention, c.Window}, viewersIn(c.HTTP)); err != nil {
 		return err
 	}
 	return serve(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, c.traceFlags}, func(ctx context.Context, n *node) (func() error, error) {
@@ -42,8 +47,14 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		if err != nil {
 			return nil, err
 		}
-		n.addPackager(c.retentionFlags, sessions)
-		if err := n.addSeeder(c.originFlags, c.httpFlags); err != nil {
+		n.addPackager(c.retentionFlags, c.ArchiveWindow, sessions)
+		var origin *seeder.Service
+		tracker, err := n.addMatchmaker(c.trackerFlags, func(hash [20]byte) bool { return origin.Knows(hash) },
+			func(hash [20]byte) (event.StreamID, bool) { return origin.StreamOf(hash) })
+		if err != nil {
+			return nil, err
+		}
+		if origin, err = n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, tracker); err != nil {
 			return nil, err
 		}
 		fresh, err := firstStart(store)

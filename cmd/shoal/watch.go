@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -16,17 +18,21 @@ import (
 
 	"github.com/shoalcast/shoal/peer"
 	"github.com/shoalcast/shoal/peer/hls"
+	"github.com/shoalcast/shoal/swarm/bt"
 )
 
 type watchCmd struct {
-	URL     string  `arg:"" help:"A stream's page, manifest.json or magnet link; with the stream's id in it the creator's key is checked."`
-	Out     string  `placeholder:"FILE" help:"Write the verified stream as fragmented MP4; - for standard output."`
-	Seconds float64 `placeholder:"N" help:"Stop after this much media, counted from a keyframe."`
-	HLS     string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
-	Up      string  `placeholder:"RATE" help:"Give other viewers at most this much, such as 5Mbit."`
-	NoUp    bool    `help:"Give other viewers nothing; those who give come first."`
-	Stats   string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
-	Pins    string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
+	URL        string  `arg:"" help:"A stream's page, manifest.json or magnet link; with the stream's id in it the creator's key is checked."`
+	Out        string  `placeholder:"FILE" help:"Write the verified stream as fragmented MP4; - for standard output."`
+	Seconds    float64 `placeholder:"N" help:"Stop after this much media, counted from a keyframe."`
+	HLS        string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
+	Up         string  `placeholder:"RATE" help:"Give other viewers at most this much, such as 5Mbit."`
+	NoUp       bool    `help:"Give other viewers nothing; those who give come first."`
+	Stats      string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
+	Listen     string  `default:":0" placeholder:"ADDR" help:"Where other viewers connect to, TCP and UDP; port 0 is any that is free."`
+	HTTPOnly   bool    `name:"http-only" help:"Take no part in the swarm: everything comes from the origin."`
+	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: the one beside the stream's page)."`
+	Pins       string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
 
 func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
@@ -56,7 +62,7 @@ func (c *watchCmd) Run(ctx context.Context, common *Common, t terminal) error {
 }
 
 // watch returns no summary when it could not begin.
-func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer.Summary, error) {
+func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *peer.Summary, err error) {
 	if err := c.check(); err != nil {
 		return nil, refused(err)
 	}
@@ -93,6 +99,14 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 	default:
 		opts.File = c.Out
 	}
+	client, err := c.transport(link, log)
+	if err != nil {
+		return nil, refused(err)
+	}
+	if client != nil {
+		defer func() { err = errors.Join(err, client.Close()) }()
+		opts.Transport = bt.Transport{Client: client}
+	}
 	show := c.reporter(t, link, opts.UpRate, stop)
 	opts.Stats, opts.Serving = show.line, show.serving
 	opts.Log = log
@@ -107,6 +121,27 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (*peer
 	return &summary, err
 }
 
+// stunPort is where shoal's own STUN server listens unless it is told otherwise.
+const stunPort = "3478"
+
+// transport makes the viewer's BitTorrent client; nil when it takes no part in swarms.
+func (c *watchCmd) transport(link peer.Link, log *slog.Logger) (*bt.Client, error) {
+	if c.HTTPOnly {
+		return nil, nil
+	}
+	ice := list(c.ICEServers)
+	if len(ice) == 0 && link.Location != nil {
+		if u, err := url.Parse(link.Location.Base); err == nil {
+			ice = []string{"stun:" + net.JoinHostPort(u.Hostname(), stunPort)}
+		}
+	}
+	client, err := bt.New(bt.Options{Listen: c.Listen, WebRTC: c.Listen, ICEServers: ice, Log: log})
+	if err != nil {
+		return nil, fmt.Errorf("cannot listen on --listen %s: %s; choose another address, or --http-only", c.Listen, reasonOf(err))
+	}
+	return client, nil
+}
+
 func (c *watchCmd) check() error {
 	switch {
 	case c.Seconds < 0:
@@ -114,7 +149,7 @@ func (c *watchCmd) check() error {
 	case c.NoUp && c.Up != "":
 		return errors.New("--up and --no-up exclude each other: name one")
 	}
-	return checkAddress("--hls", c.HLS)
+	return first(checkAddress("--hls", c.HLS), checkAddress("--listen", c.Listen), checkURLs("--ice-servers", c.ICEServers, "stun"))
 }
 
 // Values of --stats that report anything.

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/shoalcast/shoal/internal/obs"
+	"github.com/shoalcast/shoal/internal/proc"
+	"github.com/shoalcast/shoal/matchmaker"
+	"github.com/shoalcast/shoal/seeder"
+	"github.com/shoalcast/shoal/swarm/bt"
+	"github.com/shoalcast/shoal/swarm/metainfo"
+)
+
+// seedConns is how many connections the seed keeps in one swarm at most.
+const seedConns = 512
+
+func (f swarmFlags) check() error {
+	return first(checkAddress("--torrent", f.Torrent), checkAddress("--webrtc", f.WebRTC), checkIP("--public-ip", f.PublicIP),
+		checkURLs("--ice-servers", f.ICEServers, "stun"), checkURLs("--trackers", f.Trackers, "http", "https", "udp"), checkRate("--egress", f.Egress))
+}
+
+func checkIP(flag, s string) error {
+	if s == "" {
+		return nil
+	}
+	if _, err := netip.ParseAddr(s); err != nil {
+		return fmt.Errorf("%s %q must be an IP address like 203.0.113.7", flag, s)
+	}
+	return nil
+}
+
+func checkRate(flag, s string) error {
+	if s == "" {
+		return nil
+	}
+	_, err := parseBytes(flag, s)
+	return err
+}
+
+// checkURLs refuses what is no URL of one of the schemes.
+func checkURLs(flag, s string, schemes ...string) error {
+	for _, one := range list(s) {
+		u, err := url.Parse(one)
+		if err != nil || u.Host == "" && u.Opaque == "" || !slices.Contains(schemes, u.Scheme) {
+			return fmt.Errorf("%s %q: each must begin with %s: and name a host", flag, one, strings.Join(schemes, ": or "))
+		}
+	}
+	return nil
+}
+
+// rate reads a rate that may be empty, in bytes a second.
+func (f swarmFlags) rate() int64 {
+	if f.Egress == "" {
+		return 0
+	}
+	n, err := parseBytes("--egress", f.Egress)
+	if err != nil { // check has seen it
+		return 0
+	}
+	return int64(n)
+}
+
+// seeding brings the seed into swarms: the client, and what viewers are told of it. own
+// is set where the tracker runs in this process.
+func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options) error {
+	o.Trackers, o.Announce = list(f.Trackers), list(f.Trackers)
+	if own != nil {
+		o.SwarmSize = func(hash metainfo.InfoHash) int { return own.SwarmSize(hash) }
+		if o.Tracker = len(o.Trackers) == 0; o.Tracker {
+			o.Announce = []string{cmp.Or(n.running.TrackerUDP, n.running.HTTP+"/announce")}
+		}
+	}
+	if f.Torrent == "" {
+		return nil
+	}
+	ip := netip.Addr{}
+	if f.PublicIP != "" {
+		ip = netip.MustParseAddr(f.PublicIP) // check has seen it
+	}
+	client, err := bt.New(bt.Options{
+		Listen: f.Torrent, WebRTC: f.WebRTC, PublicIP: ip, ICEServers: list(f.ICEServers),
+		MaxConns: seedConns, UploadRate: f.rate(), Log: n.log.With(obs.KeyService, "torrent"),
+	})
+	if err != nil {
+		return refused(fmt.Errorf("cannot listen on --torrent %s and --webrtc %s: %s; stop what uses them or choose other addresses",
+			f.Torrent, f.WebRTC, reasonOf(err)))
+	}
+	host, _, err := net.SplitHostPort(f.Torrent)
+	if err != nil {
+		return refused(err)
+	}
+	port := fmt.Sprint(client.Port())
+	n.running.Torrent = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
+	o.Seeds = []string{":" + port}
+	if f.PublicIP != "" {
+		o.Seeds = []string{net.JoinHostPort(f.PublicIP, port)}
+	}
+	o.Transport, o.Files, o.Egress = bt.Transport{Client: client}, client, 8*f.rate()
+	n.group.Add(proc.Service, "torrent", func(ctx context.Context) error {
+		<-ctx.Done()
+		return client.Close()
+	})
+	return nil
+}
