@@ -177,12 +177,12 @@ func TestTheFirstPictureDoesNotWaitForTheSwarm(t *testing.T) {
 		if i != 2 && sum.Bytes.Origin != sum.Bytes.sum() {
 			t.Errorf("viewer %d: %+v", i, sum.Bytes)
 		}
-		if i > 0 && sum.Stalls > sums[0].Stalls { // a busy machine may hold them all
+		if sum.StalledMS > sums[0].StalledMS+1000 { // a busy machine holds one or another
 			t.Errorf("viewer %d: %+v, over HTTP %+v", i, sum, sums[0])
 		}
 	}
 	lead := leadOf(originSlack(time.Second, true), nil).Milliseconds() // a busy machine answers late
-	if sums[1].DelayMS.P50 > sums[0].DelayMS.P50+lead+100 {
+	if sums[1].DelayMS.P50 > sums[0].DelayMS.P50+lead+500 {
 		t.Errorf("%d ms behind with nobody in the swarm, %d ms over HTTP", sums[1].DelayMS.P50, sums[0].DelayMS.P50)
 	}
 	if sums[2].Bytes.Seed == 0 {
