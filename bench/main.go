@@ -22,6 +22,7 @@ var parts = []struct {
 	{"bus", benchBus},
 	{"load", benchLoad},
 	{"glass", benchGlass},
+	{"sim", benchSim},
 }
 
 func main() {
