@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/shoalcast/shoal/event"
 )
@@ -44,6 +45,14 @@ type Delay struct {
 	P95 int64 `json:"p95"`
 }
 
+// Behind is how long after pieces were signed they were verified here and had their turn,
+// in milliseconds by the server's clock, over the session. What was there before the
+// viewer does not count.
+type Behind struct {
+	P50 int64 `json:"p50"`
+	P95 int64 `json:"p95"`
+}
+
 // Summary is what a session adds up to.
 type Summary struct {
 	PiecesVerified int64 `json:"pieces_verified"`
@@ -78,11 +87,12 @@ type Line struct {
 	T     float64 `json:"t"` // seconds since Watch began
 	State State   `json:"state"`
 	// WrittenMS is the media time verified and handed to the output.
-	WrittenMS int64 `json:"written_ms"`
-	DelayNow  int64 `json:"delay_now_ms"` // how far the playhead is behind the camera's bytes now; 0: it has not begun
-	BufferMS  int64 `json:"buffer_ms"`    // verified media ahead of the playhead
-	Upload    int64 `json:"upload"`       // bytes of blocks given to other viewers
-	Up        int64 `json:"up"`           // bit/s given since the line before
+	WrittenMS int64  `json:"written_ms"`
+	DelayNow  int64  `json:"delay_now_ms"` // how far the playhead is behind the camera's bytes now; 0: it has not begun
+	BufferMS  int64  `json:"buffer_ms"`    // verified media ahead of the playhead
+	BehindMS  Behind `json:"behind_ms"`
+	Upload    int64  `json:"upload"` // bytes of blocks given to other viewers
+	Up        int64  `json:"up"`     // bit/s given since the line before
 	Summary
 }
 
@@ -100,6 +110,13 @@ func (s *Summary) tally(e fetched) {
 	}
 	s.BlocksRejected += int64(e.badBlocks)
 	s.BytesDuplicate += e.duplicate
+}
+
+// note adds a piece that was just handed on at a moment of the server's clock.
+func (h *histogram) note(f fetched, now time.Time) {
+	if !f.catchup {
+		h.add(now.Sub(time.UnixMilli(f.entry.Issued)).Milliseconds())
+	}
 }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

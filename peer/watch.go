@@ -233,6 +233,7 @@ type watcher struct {
 	out      output
 	players  *players     // nil: none are served
 	party    *party       // in the stream's swarm; nil: over HTTP alone
+	behind   histogram    // see Behind
 	uploaded func() int64 // bytes of blocks given to others so far; nil: none are
 	last     Line
 	missing  error // the first piece nobody had
@@ -292,6 +293,7 @@ func (w *watcher) take(f fetched) error {
 		return f.err
 	}
 	w.news = w.options.Now()
+	w.behind.note(f, w.clock.Now())
 	w.playhead.Add(w.clock.Now(), Chunk{
 		Position: f.entry.Position(), PTS: f.entry.PTS, Dur: f.entry.Dur,
 		At: time.UnixMilli(f.entry.At), Ready: time.UnixMilli(f.entry.Issued), Catchup: f.catchup,
@@ -357,6 +359,7 @@ func (w *watcher) report(state State) {
 	}
 	line := Line{
 		T: w.options.Now().Sub(w.began).Seconds(), State: state, WrittenMS: millis(w.out.total), Summary: w.summary,
+		BehindMS: Behind{P50: w.behind.percentile(0.5), P95: w.behind.percentile(0.95)},
 	}
 	if w.clock != nil {
 		delay, ahead := w.playhead.Now(w.clock.Now())
