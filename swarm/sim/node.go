@@ -15,7 +15,8 @@ const (
 	seedPer   = 20
 	// firstLook is how long after joining a viewer without heads looks for them at the origin.
 	firstLook = 400 * time.Millisecond
-	// rejoin is how long a viewer waits for a picture before it begins at a newer keyframe.
+	// rejoin is how long a viewer waits for a picture, beyond the time between keyframes,
+	// before it begins at a newer one.
 	rejoin = 5 * time.Second
 )
 
@@ -169,7 +170,7 @@ func (a *nodeAgent) upkeep(now time.Duration) {
 	}
 	a.fill(now)
 	y := a.p.player
-	if y.known && !y.started && now-y.begun >= rejoin {
+	if y.known && !y.started && now-y.begun >= rejoin+a.s.w.o.GOP {
 		a.informed(now)
 	}
 	if y.known && !y.started && now-y.begun >= firstLook {

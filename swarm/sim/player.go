@@ -224,7 +224,7 @@ func (y *player) end(now time.Duration) {
 	}
 	y.ended = true
 	if !y.started {
-		if y.p.lie == honest && now-y.joined > 10*time.Second {
+		if y.p.lie == honest && now-y.joined > 10*time.Second+y.p.w.o.GOP {
 			y.t.never++
 		}
 		return

@@ -22,7 +22,7 @@ type Result struct {
 	Offload float64   `json:"offload"` // of all verified bytes, what came from viewers
 	Stalled float64   `json:"stalled"` // of all playing time, what was held
 	Stalls  int64     `json:"stalls"`  // holds of 250 ms or more
-	Never   int64     `json:"never"`   // viewers that saw nothing in 10 s
+	Never   int64     `json:"never"`   // viewers that saw nothing in 10 s and a GOP
 	Delay   Quantiles `json:"delay_ms"`
 	Arrival Quantiles `json:"arrival_ms"`
 	Startup Quantiles `json:"startup_ms"`

@@ -85,7 +85,7 @@ func (r *Result) details() string {
 			fmt.Fprintf(&b, " %s %.2f %%", k, 100*r.ByMessage[k])
 		}
 	}
-	fmt.Fprintf(&b, "\nstalls of 250 ms: %d; viewers without a picture after 10 s: %d\n", r.Stalls, r.Never)
+	fmt.Fprintf(&b, "\nstalls of 250 ms: %d; viewers without a picture 10 s and a keyframe after they came: %d\n", r.Stalls, r.Never)
 	b.WriteString("connections ended:")
 	for _, k := range slices.Sorted(maps.Keys(r.Dropped)) {
 		fmt.Fprintf(&b, " %s %d", k, r.Dropped[k])

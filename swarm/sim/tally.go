@@ -59,7 +59,7 @@ type tally struct {
 	backlog               histogram // of uplinks, as messages find it
 	playing, stalling     time.Duration
 	stalls                int64 // holds that a viewer sees
-	never                 int64 // viewers that did not get to see anything in 10 s
+	never                 int64 // viewers that saw nothing in 10 s and a GOP
 
 	bySource  [sources]int64
 	bySecond  [][sources]int64
