@@ -16,7 +16,7 @@ const (
 	minInterval     = 15 * time.Second
 	maxInterval     = 30 * time.Minute
 	announceTimeout = 20 * time.Second
-	stopTimeout     = 2 * time.Second
+	stopTimeout     = 700 * time.Millisecond
 	maxRetry        = 5 * time.Minute
 )
 

@@ -63,7 +63,7 @@ func (l *Link) poke() {
 	}
 }
 
-// Close ends the connection once what was sent is out, or after two seconds. With ban
+// Close ends the connection once what was sent is out, or after half a second. With ban
 // set, neither this peer id nor this address is connected to again for an hour.
 func (l *Link) Close(reason string, ban bool) {
 	l.mu.Lock()

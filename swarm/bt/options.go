@@ -57,7 +57,7 @@ const (
 	defaultRetry      = 5 * time.Second
 	dialTimeout       = 5 * time.Second
 	handshakeTimeout  = 8 * time.Second
-	closeGrace        = 2 * time.Second
+	closeGrace        = 500 * time.Millisecond
 	maxHalfOpen       = 64
 	maxDials          = 256
 	maxWriteBatch     = 128 << 10
