@@ -23,6 +23,9 @@ type shoal struct {
 	at   datadir.Running
 }
 
+// free is an address that nobody else listens at.
+const free = "127.0.0.1:0"
+
 func startShoal(ctx context.Context, args ...string) (*shoal, error) {
 	dir, err := os.MkdirTemp("", "shoal-bench-")
 	if err != nil {
@@ -35,7 +38,10 @@ func startShoal(ctx context.Context, args ...string) (*shoal, error) {
 		return nil, err
 	}
 	defer log.Close()
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), "bin/shoal", append([]string{"up", "--data", data, "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"}, args...)...)
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), "bin/shoal", append([]string{
+		"up", "--data", data, "--http", free, "--rtmp", free,
+		"--torrent", free, "--webrtc", free, "--tracker-udp", free, "--stun", free,
+	}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start bin/shoal: %w", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -21,16 +22,17 @@ const (
 
 // benchSim simulates a large swarm, a small one, and other ways to reach the large one's
 // viewers.
-func benchSim(ctx context.Context, r *report) error {
-	few, _, err := simulate(ctx, simFew, sim.Ours)
+func benchSim(ctx context.Context, r *report, o options) error {
+	few, _, err := simulate(ctx, o, simFew, sim.Ours)
 	if err != nil {
 		return err
 	}
-	many, took, err := simulate(ctx, simPeers, sim.Ours)
+	peers := cmp.Or(o.viewers, simPeers)
+	many, took, err := simulate(ctx, o, peers, sim.Ours)
 	if err != nil {
 		return err
 	}
-	others, _, err := simulate(ctx, simPeers, sim.Pull, sim.PullLong, sim.HTTP, sim.Tree)
+	others, _, err := simulate(ctx, o, peers, sim.Pull, sim.PullLong, sim.HTTP, sim.Tree)
 	if err != nil {
 		return err
 	}
@@ -42,7 +44,7 @@ func benchSim(ctx context.Context, r *report) error {
 		}
 		return s
 	}
-	title := strconv.Itoa(simPeers) + " simulated viewers, 1 Mbps: "
+	title := strconv.Itoa(peers) + " simulated viewers, 1 Mbps: "
 	r.add(title+"offload"+beside(func(o *sim.Result) string { return fmt.Sprintf("%.1f %%", 100*o.Offload) }),
 		fmt.Sprintf("%.1f %%", 100*ours.Offload), "≥ 95 %", ours.Offload >= 0.95)
 	r.add(title+"stalled time"+beside(func(o *sim.Result) string { return fmt.Sprintf("%.3f %%", 100*o.Stalled) }),
@@ -57,10 +59,13 @@ func benchSim(ctx context.Context, r *report) error {
 	return nil
 }
 
-func simulate(ctx context.Context, peers int, schemes ...sim.Scheme) ([]*sim.Result, time.Duration, error) {
+func simulate(ctx context.Context, o options, peers int, schemes ...sim.Scheme) ([]*sim.Result, time.Duration, error) {
 	args := []string{"sim", "--json", "--peers", strconv.Itoa(peers)}
 	for _, s := range schemes {
 		args = append(args, "--scheme", string(s))
+	}
+	if o.length > 0 {
+		args = append(args, "--for", o.length.String())
 	}
 	if file := os.Getenv(simMatrixVar); file != "" {
 		args = append(args, "--rtt", file)
