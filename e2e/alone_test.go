@@ -34,7 +34,7 @@ func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
 	packager := alone("packager", "--sessions", sessions)
 	keyring := alone("keyring", "--sessions", sessions, "--session-length", "10s")
 	ingest := alone("ingest", "--rtmp", rtmp)
-	seeder := alone("seeder", "--http", web)
+	seeder := alone("seeder", "--http", web, "--torrent", freePort(t), "--webrtc", "")
 	for _, secret := range []string{"keys", "sessions"} {
 		for _, i := range []*instance{packager, ingest, seeder} {
 			if _, err := os.Stat(filepath.Join(i.data, secret)); err == nil {

@@ -95,7 +95,7 @@ func TestAFullDiskRefusesPublishersAndKeepsWhatIsSigned(t *testing.T) {
 
 	// Killed and started again while the disk is full, it says so and touches nothing.
 	i.kill()
-	_, stderr, code := runShoal(t, "up", "--data", i.data, "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--log-level", "error")
+	_, stderr, code := runShoal(t, append([]string{"up", "--data", i.data, "--log-level", "error"}, anywhere...)...)
 	if code != 2 || !strings.Contains(stderr, "no disk space left") || strings.Count(stderr, "\n") != 1 {
 		t.Errorf("a start on the full disk ends with %d and says %q", code, stderr)
 	}

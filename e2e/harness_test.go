@@ -69,12 +69,7 @@ func (i *instance) start() {
 	i.t.Helper()
 	args := append([]string{i.service, "--data", i.data}, i.args...)
 	if i.service == "" {
-		http, rtmp := "127.0.0.1:0", "127.0.0.1:0"
-		if i.at.HTTP != "" { // a restart keeps its addresses, as a server would
-			http = strings.TrimPrefix(i.at.HTTP, "http://")
-			rtmp = strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live")
-		}
-		args = append([]string{"up", "--data", i.data, "--http", http, "--rtmp", rtmp}, i.args...)
+		args = append(append([]string{"up", "--data", i.data}, i.addresses()...), i.args...)
 	}
 	if !i.quiet {
 		args = append(args, "--log-level", "debug")
@@ -102,6 +97,25 @@ func (i *instance) start() {
 		i.at = at
 		return true
 	})
+}
+
+// anywhere are the addresses of `shoal up` where the machine has room.
+var anywhere = []string{
+	"--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--torrent", "127.0.0.1:0", "--webrtc", "127.0.0.1:0",
+	"--tracker-udp", "127.0.0.1:0", "--stun", "127.0.0.1:0",
+}
+
+// addresses are anywhere at first; a restart keeps them, as a server would.
+func (i *instance) addresses() []string {
+	if i.at.HTTP == "" {
+		return anywhere
+	}
+	return []string{
+		"--http", strings.TrimPrefix(i.at.HTTP, "http://"),
+		"--rtmp", strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live"),
+		"--torrent", i.at.Torrent, "--webrtc", "127.0.0.1:0",
+		"--tracker-udp", strings.TrimPrefix(i.at.TrackerUDP, "udp://"), "--stun", strings.TrimPrefix(i.at.STUN, "stun:"),
+	}
 }
 
 // kill ends the instance as a power cut would.

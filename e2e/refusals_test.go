@@ -15,6 +15,11 @@ func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
+	busyUDP, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busyUDP.Close()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	newer := filepath.Join(dir, "newer")
@@ -29,7 +34,7 @@ func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
 	}
 	running := up(t)
 	fresh := func(args ...string) []string {
-		return append([]string{"up", "--data", filepath.Join(t.TempDir(), "d"), "--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0"}, args...)
+		return append(append([]string{"up", "--data", filepath.Join(t.TempDir(), "d")}, anywhere...), args...)
 	}
 	for _, c := range []struct {
 		name string
@@ -38,6 +43,10 @@ func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
 	}{
 		{"a port that is taken", fresh("--http", busy.Addr().String()), busy.Addr().String()},
 		{"an RTMP port that is taken", fresh("--rtmp", busy.Addr().String()), busy.Addr().String()},
+		{"a BitTorrent port that is taken", fresh("--torrent", busy.Addr().String()), "--torrent " + busy.Addr().String()},
+		{"a WebRTC port that is taken", fresh("--webrtc", busyUDP.LocalAddr().String()), "--webrtc " + busyUDP.LocalAddr().String()},
+		{"a tracker port that is taken", fresh("--tracker-udp", busyUDP.LocalAddr().String()), "--tracker-udp " + busyUDP.LocalAddr().String()},
+		{"a STUN port that is taken", fresh("--stun", busyUDP.LocalAddr().String()), "--stun " + busyUDP.LocalAddr().String()},
 		{"a data directory that cannot be written", fresh("--data", filepath.Join(file, "d")), file},
 		{"a data directory of a newer version", fresh("--data", newer), "newer"},
 		{"a data directory in use", fresh("--data", running.data), running.data},
@@ -49,6 +58,9 @@ func TestAStartThatCannotSucceedSaysWhyInOneSentence(t *testing.T) {
 		{"half a certificate", fresh("--tls-cert", file), "--tls-key"},
 		{"a certificate that is none", fresh("--tls-cert", file, "--tls-key", file), file},
 		{"a bad public URL", fresh("--public-url", "example.org"), "--public-url"},
+		{"a public address that is none", fresh("--public-ip", "here"), "--public-ip"},
+		{"a tracker that is none", fresh("--trackers", "example.org"), "--trackers"},
+		{"an archive window too short", fresh("--archive-window", "1s"), "--archive-window"},
 		{"a service alone without a bus", []string{"ingest", "--data", filepath.Join(dir, "i")}, "--nats"},
 		{"a bad stream name", []string{"stream", "add", "No Spaces", "--data", filepath.Join(dir, "s")}, "not a stream name"},
 	} {

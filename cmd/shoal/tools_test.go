@@ -28,7 +28,7 @@ func TestDoctorNamesAPortThatIsTakenAndFails(t *testing.T) {
 	}
 	defer busy.Close()
 	data := filepath.Join(t.TempDir(), "data")
-	args := []string{"doctor", "--data", data, "--rtmp", "127.0.0.1:0", "--rtmps", ""}
+	args := []string{"doctor", "--data", data, "--rtmp", "127.0.0.1:0", "--rtmps", "", "--torrent", "127.0.0.1:0", "--webrtc", "", "--tracker-udp", "127.0.0.1:0", "--stun", ""}
 	out, _, code := shoal(t, append(args, "--http", busy.Addr().String(), "--json")...)
 	var checks []struct{ Name, Status, What, Do string }
 	if err := json.Unmarshal([]byte(out), &checks); err != nil || code != exitFailed {
@@ -38,7 +38,7 @@ func TestDoctorNamesAPortThatIsTakenAndFails(t *testing.T) {
 	for _, c := range checks {
 		found[c.Name] = c.Status
 	}
-	if found["--http"] != "FAIL" || found["--rtmp"] != "ok" || found["ffmpeg"] == "" {
+	if found["--http"] != "FAIL" || found["--rtmp"] != "ok" || found["--torrent"] != "ok" || found["--tracker-udp"] != "ok" || found["ffmpeg"] == "" {
 		t.Errorf("found %v", found)
 	}
 	out, stderr, code := shoal(t, append(args, "--http", "127.0.0.1:0")...)

@@ -56,7 +56,8 @@ export class Shoal {
   /** Starts it, on the same ports as before when it ran before. */
   async up(): Promise<void> {
     const port = (url: string) => (url === "" ? "0" : new URL(url).port);
-    const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`];
+    const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`,
+      "--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]; // pages take everything over HTTP
     const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.log += text));
