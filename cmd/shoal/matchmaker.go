@@ -71,7 +71,7 @@ func (n *node) addMatchmaker(f trackerFlags, known func([20]byte) bool, stream f
 
 // listenPacket opens a UDP address, or says why it cannot be had.
 func listenPacket(flag, addr string) (net.PacketConn, error) {
-	c, err := net.ListenPacket("udp", addr)
+	c, err := (&net.ListenConfig{}).ListenPacket(context.Background(), "udp", addr)
 	if err != nil {
 		return nil, refused(fmt.Errorf("cannot listen on %s %s: %s; stop what uses it or choose another address", flag, addr, reasonOf(err)))
 	}
