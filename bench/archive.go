@@ -25,6 +25,7 @@ const (
 	archiveRounds = 5
 	archiveLeast  = 3 // rounds where there is little time
 	archiveRatio  = 0.8
+	fetchAtMost   = 2 * time.Minute
 )
 
 // benchArchive has aria2c fetch one file from our seed and from transmission-daemon, in
@@ -175,6 +176,8 @@ func fetch(ctx context.Context, dir string, torrent []byte) (float64, error) {
 	if err := os.WriteFile(file, torrent, 0o600); err != nil {
 		return 0, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, fetchAtMost)
+	defer cancel()
 	cmd := exec.CommandContext(ctx, "aria2c", "--no-conf", "--dir="+to, "--seed-time=0", "--enable-dht=false", "--bt-enable-lpd=false",
 		"--listen-port=20000-30000", "--file-allocation=none", "--summary-interval=0", file)
 	began := time.Now()

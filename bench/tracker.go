@@ -32,7 +32,7 @@ func newTracker(ctx context.Context, seed netip.AddrPort) (*tracker, error) {
 	}
 	last := len(compact) - 1
 	compact[last-1], compact[last] = compact[last], compact[last-1]
-	answer, err := bencode.EncodeBytes(map[string]any{"interval": 60, "peers": compact})
+	answer, err := bencode.EncodeBytes(map[string]any{"interval": 1, "peers": compact})
 	if err != nil {
 		return nil, fmt.Errorf("write the tracker's answer: %w", err)
 	}
