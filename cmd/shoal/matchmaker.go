@@ -56,7 +56,8 @@ func (n *node) addMatchmaker(f trackerFlags, known func([20]byte) bool, stream f
 			return nil, err
 		}
 		n.running.TrackerUDP = "udp://" + reachable(c.LocalAddr().String())
-		n.group.Add(proc.Intake, "tracker", func(ctx context.Context) error { return s.ServeUDP(ctx, c) })
+		// Last: the seed in this process takes its leave of it.
+		n.group.Add(proc.Base, "tracker", func(ctx context.Context) error { return s.ServeUDP(ctx, c) })
 	}
 	if f.STUN != "" {
 		c, err := listenPacket("--stun", f.STUN)
