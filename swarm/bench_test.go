@@ -44,7 +44,7 @@ func benchBlocks(b *testing.B, hash bool, children int) {
 		n.Receive(now, c, &Hello{Version: 1, Stream: rigStream, ID: PeerID{2, byte(c)}, Up: 1e6})
 		n.Receive(now, c, &Credit{Limit: 1 << 62})
 	}
-	n.Receive(now, 0, &State{R: "v0", Spare: 100})
+	n.Receive(now, 0, &State{R: "v0", Spare: 100, Open: AllLanes})
 	now += 2 * time.Second
 	n.Tick(now)
 	n.Receive(now, 0, &Grant{R: "v0", Lanes: AllLanes})

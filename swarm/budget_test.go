@@ -71,7 +71,7 @@ func TestMoreChildrenThanTheUplinkBearsAreRefusedWithOthersToAsk(t *testing.T) {
 			t.Errorf("child %d is refused lanes and told of nobody else: %v", i, hints)
 		}
 	}
-	if lanes[0] != allLanes || lanes[1] != allLanes || lanes[2] > Lanes/2 || lanes[3] > Lanes/2 {
+	if lanes[0] != allLanes || lanes[1] < Lanes || lanes[2] > Lanes/2 || lanes[3] > Lanes/2 {
 		t.Errorf("lanes granted: %v of a budget of 5 Mbit/s for a stream of 2", lanes)
 	}
 	if used := n.used(); used > 5e6 {
@@ -219,14 +219,15 @@ func TestHintsAreDialledButNoStormOfThem(t *testing.T) {
 func TestWhatWaitsLongestGoesFirst(t *testing.T) {
 	r := newRig(t, 0)
 	n := r.source(3)
-	n.SetUp(r.now, 8*event.BlockSize) // one block a second
+	n.SetUp(r.now, 4*8*event.BlockSize) // four blocks a second
 	r.take(n)
-	a, b := r.fake(n, 1, Hello{Up: 1}), r.fake(n, 2, Hello{Up: 1})
-	a.send(&Want{key(0), mask(0, 1)})
+	a, b, c := r.fake(n, 1, Hello{Up: 1}), r.fake(n, 2, Hello{Up: 1}), r.fake(n, 3, Hello{Up: 1})
+	c.send(&Want{key(2), mask(0)}) // goes at once
+	a.send(&Want{key(0), mask(0)})
 	r.run(r.now + 10*time.Millisecond)
 	b.send(&Want{key(1), mask(0)})
-	r.run(r.now + 1200*time.Millisecond)
-	if x, y := len(heard[*Block](a)), len(heard[*Block](b)); x != 2 || y > 0 {
+	r.run(r.now + 340*time.Millisecond)
+	if x, y := len(heard[*Block](a)), len(heard[*Block](b)); x != 1 || y > 0 {
 		t.Errorf("%d to the first, %d to the second", x, y)
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/shoalcast/shoal/event"
 )
 
 // onSubscribe decides which lanes a neighbour is pushed from now on. Whoever gets less
@@ -51,7 +53,7 @@ func (n *Node) admit(now Time, t *track, nb *neighbour, l int, urgent bool) (adm
 	if n.draining || n.cfg.Up <= 0 {
 		return false, nil
 	}
-	if !t.source && (t.depth[l] == NoDepth || t.lanes[l].parent == nb || t.lanes[l].next == nb) {
+	if !t.source && (t.depth[l] == NoDepth || t.lanes[l].parent == nil || t.lanes[l].parent == nb || t.lanes[l].next == nb) {
 		return false, nil
 	}
 	if n.laneChildren(t, l) < n.fanOut(t, l, urgent) && n.used()+t.laneRate(l) <= n.capacity() {
@@ -109,8 +111,15 @@ func (n *Node) fanOut(t *track, l int, urgent bool) int {
 		return n.copies()
 	case n.cfg.Up == Unlimited || l == HeadLane:
 		return n.t.MaxConns
+	case sendTime(n.cfg.Up) > n.t.SlowBlock:
+		return 0
 	}
 	return 1 + int(n.capacity()/(t.laneRate(0)*Lanes))
+}
+
+// sendTime is how long a block takes on an uplink of so many bit/s.
+func sendTime(up int64) time.Duration {
+	return time.Duration(float64(event.BlockSize*8) / float64(max(up, 1)) * float64(time.Second))
 }
 
 // copies is how many first copies of each lane a seed feeds.
@@ -128,19 +137,25 @@ const (
 	farMore = 3
 )
 
-// replace takes a lane from its least valuable child if nb is worth clearly more.
+// replace takes a lane from its least valuable child if nb is worth clearly more: to a
+// seed, what it can give on for each lane it has; to a viewer, what it can give at all,
+// so that one who loses a lane takes it from nobody like it.
 func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
+	worth := func(o *neighbour) float64 { return float64(o.up) }
+	if t.source {
+		worth = (*neighbour).value
+	}
 	var least *neighbour
 	for _, o := range n.conns {
 		if o == nb || len(o.tracks) <= t.index || !o.tracks[t.index].gives.Has(l) {
 			continue
 		}
-		if least == nil || o.value() < least.value() {
+		if least == nil || worth(o) < worth(least) {
 			least = o
 		}
 	}
-	if least == nil || nb.value() <= clearly*least.value() ||
-		now-least.track(t).changed < settled && nb.value() <= farMore*least.value() {
+	if least == nil || worth(nb) <= clearly*worth(least) ||
+		now-least.track(t).changed < settled && worth(nb) <= farMore*worth(least) {
 		return nil
 	}
 	least.track(t).gives &^= 1 << l
@@ -171,19 +186,24 @@ func (n *Node) shed() {
 	}
 }
 
-// spareLanes is how many more lanes of a rendition this node would push.
-func (n *Node) spareLanes(t *track) uint16 {
+// spareLanes is how many more lanes of a rendition this node would push, and which.
+func (n *Node) spareLanes(t *track) (spare uint16, open LaneMask) {
 	if n.draining || n.cfg.Up <= 0 {
-		return 0
+		return 0, 0
 	}
+	free := n.capacity() - n.used()
 	room := 0
-	for l := range Lanes {
-		if t.source || t.depth[l] != NoDepth {
-			room += max(0, n.fanOut(t, l, false)-n.laneChildren(t, l))
+	for l := range allLanes {
+		if !t.source && (t.lanes[l].parent == nil || t.depth[l] == NoDepth) || t.laneRate(l) > free {
+			continue
+		}
+		if left := n.fanOut(t, l, false) - n.laneChildren(t, l); left > 0 {
+			room += left
+			open |= 1 << l
 		}
 	}
-	if free := (n.capacity() - n.used()) / t.laneRate(0); free < float64(room) {
-		room = int(max(free, 0))
+	if most := free / t.laneRate(0); most < float64(room) {
+		room = int(max(most, 0))
 	}
-	return uint16(min(room, math.MaxUint16))
+	return uint16(min(room, math.MaxUint16)), open
 }

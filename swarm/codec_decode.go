@@ -120,7 +120,7 @@ func readPlain(kind byte, r *reader) Message {
 	case kindState:
 		m := &State{}
 		copy(m.Depth[:], r.take(len(m.Depth)))
-		m.Spare, m.R = r.u16(), r.rendition()
+		m.Spare, m.Open, m.R = r.u16(), r.lanes(), r.rendition()
 		return m
 	case kindCredit:
 		return &Credit{Limit: r.uvarint()}

@@ -110,7 +110,7 @@ var draws = []func(t *rapid.T) Message{
 		return &Peers{Hints: rapid.SliceOfN(rapid.Custom(drawHint), 1, MaxHints).Draw(t, "hints")}
 	},
 	func(t *rapid.T) Message {
-		m := &State{R: drawKey(t).R, Spare: rapid.Uint16().Draw(t, "spare")}
+		m := &State{R: drawKey(t).R, Spare: rapid.Uint16().Draw(t, "spare"), Open: LaneMask(rapid.Uint32Max(uint32(AllLanes)).Draw(t, "open"))}
 		copy(m.Depth[:], drawBytes(t, len(m.Depth), len(m.Depth)))
 		return m
 	},

@@ -18,10 +18,12 @@ type lane struct {
 }
 
 const (
-	maxDepth   = 32
+	maxDepth   = 16
 	askTimeout = time.Second
-	refusal    = time.Second // before the same is asked again; doubles
-	orphanTime = time.Second // in which a lane that was lost looks only nearer to the source
+	refusal    = time.Second            // before the same is asked again; doubles
+	orphanTime = 500 * time.Millisecond // in which a lane that was lost or became longer looks only nearer to the source than it was
+	resortTime = 2 * time.Second        // after which a lane that nobody else pushes is asked of a seed
+	lostTime   = time.Second            // after which those below are told that a lane is lost
 )
 
 // forgiven is how many blocks of a lane make up for one failure.
@@ -43,14 +45,14 @@ func (t *track) delivered(now Time, l int, p *piece) {
 	}
 }
 
-// orphan takes note that a lane has lost its parent.
+// orphan takes note that a lane has lost its parent. It keeps its depth while another is
+// looked for, so that those below keep theirs.
 func (t *track) orphan(now Time, l int) {
 	ln := &t.lanes[l]
 	if ln.parent != nil {
 		ln.parent.track(t).granted &^= 1 << l
 	}
 	*ln = lane{next: ln.next, asked: ln.asked, since: now, last: ln.last, raised: ln.raised, late: ln.late}
-	t.deepen(now, l, NoDepth)
 }
 
 // deepen takes note of a lane's depth. Where it became greater, those below may not know
@@ -88,13 +90,16 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 			ln.next.track(t).refuse(now, l)
 			ln.next = nil
 		}
+		if ln.parent == nil && t.depth[l] != NoDepth && now-ln.since > lostTime {
+			t.deepen(now, l, NoDepth)
+		}
 		lost := ln.parent == nil || ln.parent.draining || t.depth[l] == NoDepth
 		if !lost && (!improve || moves == 0) {
 			continue
 		}
 		best, cost := n.candidate(now, t, l)
 		switch {
-		case best == nil && lost && now-ln.since > orphanTime:
+		case best == nil && lost && now-ln.since > resortTime:
 			if best = n.lastResort(now, t, l); best == nil {
 				continue
 			}
@@ -134,12 +139,15 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 		if !nt.stated || nt.depth[l] >= limit || nt.gives.Has(l) || nt.refused[l] > now {
 			continue
 		}
-		cost := nt.lag
+		cost := nt.lag + Time(nt.depth[l])*20*time.Millisecond
 		if nt.announce < 4 {
 			cost = Time(nt.depth[l]) * usualHop
 		}
+		if nb.up > 0 && nb.role == Viewer {
+			cost += sendTime(nb.up)
+		}
 		cost += nb.trip()/2 + Time(nt.granted.Len())*2*time.Millisecond + Time(n.random.below(8))*time.Millisecond
-		if nt.spare == 0 && (nb.role != Seed || nt.strikes > 0) && n.random.below(8) > 0 {
+		if !nt.open.Has(l) && (nb.role != Seed || nt.strikes > 0) && n.random.below(8) > 0 {
 			cost += crowded
 		}
 		if best == nil || cost < least {
@@ -152,7 +160,7 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 // crowded is what is added to the lateness of a parent that says it is full: it takes
 // one child more only by handing over another. A seed is asked once all the same, and
 // now and then anybody is: it decides who is worth its first copies.
-const crowded = 150 * time.Millisecond
+const crowded = 600 * time.Millisecond
 
 // lastResort returns a seed or edge for a lane that nobody else would push.
 func (n *Node) lastResort(now Time, t *track, l int) *neighbour {
@@ -278,35 +286,40 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 	nt := nb.track(t)
 	first := !nt.stated
 	nb.leaf = nb.leaf && m.Spare == 0 // its uplink may have changed
-	nt.depth, nt.spare, nt.stated = m.Depth, m.Spare, true
+	nt.depth, nt.spare, nt.open, nt.stated = m.Depth, m.Spare, m.Open, true
 	if !t.wanted || t.source {
 		return
 	}
+	lost := false
 	for l := range t.lanes {
 		if t.lanes[l].parent != nb {
 			continue
 		}
-		before := t.depth[l]
-		t.deepen(now, l, deeper(m.Depth[l]))
-		if t.depth[l] == NoDepth && before != NoDepth {
-			n.maintainAt = now
+		if deeper(m.Depth[l]) == NoDepth {
+			lost = true
+			t.orphan(now, l)
+			continue
 		}
+		t.deepen(now, l, deeper(m.Depth[l]))
 	}
-	if first {
+	if lost {
+		n.subscribe(nb, t, false)
+	}
+	if first || lost {
 		n.maintainAt = min(n.maintainAt, now+10*time.Millisecond)
 	}
 	n.tellStates(now, false)
 }
 
 // state describes a rendition to others.
-func (t *track) state() *State { return &State{R: t.r, Depth: t.depth, Spare: t.spare} }
+func (t *track) state() *State { return &State{R: t.r, Depth: t.depth, Spare: t.spare, Open: t.opens} }
 
 // tellStates tells neighbours of depths and spare places that have changed: of a lane that
 // was lost at once, of a longer way soon, of all else now and then.
 func (n *Node) tellStates(now Time, force bool) {
 	for _, t := range n.tracks {
-		spare := n.spareLanes(t)
-		due := force || now-t.tell >= n.t.State && (t.depth != t.told || (spare == 0) != (t.spare == 0) || now-t.tell >= 4*n.t.State && spare != t.spare)
+		spare, open := n.spareLanes(t)
+		due := force || now-t.tell >= n.t.State && (t.depth != t.told || open != t.opens || now-t.tell >= 4*n.t.State && spare != t.spare)
 		for l := range t.depth {
 			due = due || t.depth[l] == NoDepth && t.told[l] != NoDepth ||
 				(t.depth[l] > t.told[l] || t.depth[l] != NoDepth && t.told[l] == NoDepth) && now-t.tell >= n.t.State/8
@@ -314,7 +327,7 @@ func (n *Node) tellStates(now Time, force bool) {
 		if !due {
 			continue
 		}
-		t.told, t.spare, t.tell = t.depth, spare, now
+		t.told, t.spare, t.opens, t.tell = t.depth, spare, open, now
 		m := t.state()
 		for _, nb := range n.conns {
 			if nb.hello && nb.role != Seed {

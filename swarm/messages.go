@@ -231,11 +231,13 @@ type Hint struct {
 const NoDepth = 255
 
 // State says how many hops each lane of a rendition takes to reach the sender (the
-// seed's own are 0), and how many more lane subscriptions it would take on.
+// seed's own are 0), how many more lane subscriptions it would take on, and of which
+// lanes.
 type State struct {
 	R     event.Rendition
 	Depth [allLanes]uint8
 	Spare uint16
+	Open  LaneMask
 }
 
 // Credit grants the receiver to send blocks up to Limit bytes, counted over the

@@ -43,6 +43,7 @@ type neighbour struct {
 	sent  uint64 // bytes of blocks so far
 	limit uint64 // bytes of blocks it granted
 	queue []queued
+	busy  bool // it is on the node's list of those with a queue
 }
 
 // neighbourTrack is what a neighbour and this node do for each other in one rendition.
@@ -50,6 +51,7 @@ type neighbourTrack struct {
 	haves    haves
 	depth    [allLanes]uint8
 	spare    uint16
+	open     LaneMask // lanes of which it takes more children
 	stated   bool
 	granted  LaneMask // it pushes these to this node
 	gives    LaneMask // this node pushes these to it

@@ -45,6 +45,7 @@ type Node struct {
 	t      Tuning
 	random random
 	conns  []*neighbour // by age
+	busy   []*neighbour // those with blocks waiting for them
 	byConn map[Conn]*neighbour
 	tracks []*track
 	inits  inits
@@ -182,7 +183,13 @@ func (n *Node) drop(now Time, nb *neighbour, why Reason) {
 	n.forget(now, nb)
 }
 
+// controlCost is what a small message takes of the uplink, packets' headers included.
+const controlCost = 90
+
 func (n *Node) send(nb *neighbour, m Message) {
+	if _, block := m.(*Block); !block {
+		n.uplink.spend(controlCost)
+	}
 	n.out.Send = append(n.out.Send, Send{nb.conn, m})
 }
 

@@ -50,7 +50,7 @@ func anyMessage(t *rapid.T) Message {
 	case 12:
 		return &Grant{R: k.R, Lanes: lanes}
 	case 13:
-		s := &State{R: k.R, Spare: uint16(count)}
+		s := &State{R: k.R, Spare: uint16(count), Open: AllLanes}
 		for l := range s.Depth {
 			s.Depth[l] = rapid.SampledFrom([]uint8{0, 1, 2, 31, 32, 254, NoDepth}).Draw(t, "depth")
 		}

@@ -14,9 +14,7 @@ type queued struct {
 }
 
 const (
-	// wantAhead is how much earlier than a push of the same moment a wanted block goes.
-	wantAhead = 300 * time.Millisecond
-	maxQueue  = 2 * MaxBlocks // blocks that wait for one neighbour
+	maxQueue = 2 * MaxBlocks // blocks that wait for one neighbour
 )
 
 // enqueue lines up block i of p for a neighbour.
@@ -30,17 +28,11 @@ func (n *Node) enqueue(now Time, nb *neighbour, p *piece, i int, want bool) bool
 	if len(nb.queue) >= maxQueue {
 		return false
 	}
-	q := queued{p, i, now, want}
-	if want {
-		q.at -= wantAhead
-		k := 0
-		for k < len(nb.queue) && nb.queue[k].at <= q.at {
-			k++
-		}
-		nb.queue = slices.Insert(nb.queue, k, q)
-		return true
+	if !nb.busy {
+		nb.busy = true
+		n.busy = append(n.busy, nb)
 	}
-	nb.queue = append(nb.queue, q)
+	nb.queue = append(nb.queue, queued{p, i, now, want})
 	return true
 }
 
@@ -63,15 +55,22 @@ func (n *Node) forward(now Time, t *track, p *piece, i int, from *neighbour) {
 func (n *Node) pump(now Time) {
 	for {
 		var next *neighbour
-		for _, nb := range n.conns {
+		busy := n.busy[:0]
+		for _, nb := range n.busy {
 			n.freshen(now, nb)
-			if len(nb.queue) == 0 || nb.sent+uint64(nb.queue[0].size()) > nb.limit {
+			if nb.busy = len(nb.queue) > 0 && !nb.gone; !nb.busy {
+				continue
+			}
+			busy = append(busy, nb)
+			if nb.sent+uint64(nb.queue[0].size()) > nb.limit {
 				continue
 			}
 			if next == nil || nb.queue[0].at < next.queue[0].at || nb.queue[0].at == next.queue[0].at && nb.up > next.up {
 				next = nb
 			}
 		}
+		clear(n.busy[len(busy):])
+		n.busy = busy
 		if next == nil {
 			n.uplink.readyAt = never
 			return
@@ -107,6 +106,24 @@ func (n *Node) hasIt(nb *neighbour, p *piece) bool {
 	return t != nil && len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())
 }
 
+// busyQueue is how much may wait for the uplink before wants are denied: what was promised
+// to children goes first.
+const busyQueue = 150 * time.Millisecond
+
+// backlog is how long what waits will take on the uplink. A seed's is as long as it gets.
+func (n *Node) backlog() time.Duration {
+	if n.cfg.Role == Seed || n.uplink.free || n.uplink.rate <= 0 {
+		return 0
+	}
+	sum := -n.uplink.tokens
+	for _, nb := range n.busy {
+		for k := range nb.queue {
+			sum += float64(nb.queue[k].size())
+		}
+	}
+	return time.Duration(sum / n.uplink.rate * float64(time.Second))
+}
+
 func (n *Node) onWant(now Time, nb *neighbour, m *Want) {
 	var denied Mask
 	refused := false
@@ -114,11 +131,12 @@ func (n *Node) onWant(now Time, nb *neighbour, m *Want) {
 	if t := n.known(m.R); t != nil && n.cfg.Up > 0 {
 		p = t.find(m.Position)
 	}
+	busy := n.backlog() > busyQueue
 	for i := range MaxBlocks {
 		if !m.Blocks.Has(i) {
 			continue
 		}
-		if p == nil || i >= len(p.blocks) || p.blocks[i] == nil || !n.enqueue(now, nb, p, i, true) {
+		if busy && len(nb.queue) > 0 || p == nil || i >= len(p.blocks) || p.blocks[i] == nil || !n.enqueue(now, nb, p, i, true) {
 			denied.Set(i)
 			refused = true
 		}
@@ -260,7 +278,7 @@ func (n *Node) falseBlock(now Time, p *piece, from *neighbour) {
 	}
 }
 
-// finished announces a piece that is whole.
+// finished announces a piece that is whole, to whom it is news.
 func (n *Node) finished(now Time, t *track, p *piece) {
 	t.close(p)
 	n.out.Pieces = append(n.out.Pieces, &Piece{
@@ -268,7 +286,7 @@ func (n *Node) finished(now Time, t *track, p *piece) {
 	})
 	have := &Have{Key: p.head.Key(), Count: 1}
 	for _, nb := range n.conns {
-		if nb.hello && nb.role != Seed {
+		if nb.hello && nb.role != Seed && !(len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())) {
 			n.send(nb, have)
 		}
 	}

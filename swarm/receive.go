@@ -196,7 +196,10 @@ func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 	if n.cfg.Role == Seed {
 		return
 	}
-	room := n.t.MaxConns*3/4 - len(n.conns)
+	room := n.t.Neighbours - len(n.conns)
+	if n.looking() {
+		room = n.t.MaxConns*3/4 - len(n.conns)
+	}
 	for _, h := range m.Hints {
 		if room <= 0 || !n.dials.take(now, dialCost) {
 			return
@@ -208,6 +211,21 @@ func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 		n.out.Dial = append(n.out.Dial, Dial{Hint: h})
 		room--
 	}
+}
+
+// looking reports whether lanes have nobody who pushes them.
+func (n *Node) looking() bool {
+	for _, t := range n.tracks {
+		if !t.wanted || t.source {
+			continue
+		}
+		for l := range t.lanes {
+			if t.lanes[l].parent == nil || t.depth[l] == NoDepth {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // onSignal hands a signal on by one hop, or to this node's transport.

@@ -249,7 +249,7 @@ func heard[M Message](f *fake) []M {
 
 // feeds makes a fake tell that it feeds every lane from depth on.
 func (f *fake) feeds(depth uint8) {
-	st := &State{R: "v0", Spare: 100}
+	st := &State{R: "v0", Spare: 100, Open: AllLanes}
 	for l := range st.Depth {
 		st.Depth[l] = depth
 	}

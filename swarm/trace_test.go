@@ -69,6 +69,7 @@ type traceMessage struct {
 	Lanes            LaneMask
 	Depth            []uint8
 	Spare            uint16
+	Open             LaneMask
 	Limit            uint64
 	Token            uint32
 	Size             int64
@@ -128,7 +129,7 @@ func (m *traceMessage) message(t *testing.T, sizes map[Key]*Head) Message {
 	case "Grant":
 		return &Grant{m.R, m.Lanes}
 	case "State":
-		return &State{m.R, [allLanes]uint8(m.Depth), m.Spare}
+		return &State{m.R, [allLanes]uint8(m.Depth), m.Spare, m.Open}
 	case "Credit":
 		return &Credit{m.Limit}
 	case "Pong":

@@ -36,7 +36,7 @@ func (p *player) hear(c Conn, m Message) {
 }
 
 func (p *player) state(c Conn, depth uint8, spare uint16) {
-	m := &State{R: "v0", Spare: spare}
+	m := &State{R: "v0", Spare: spare, Open: AllLanes}
 	for l := range m.Depth {
 		m.Depth[l] = depth
 	}

@@ -19,6 +19,8 @@ type Tuning struct {
 	Burst    time.Duration // of the uplink budget that may go out at once
 	QueueMax time.Duration // pushes that waited longer are dropped
 
+	SlowBlock time.Duration // who needs longer to send a block pushes none
+
 	Patience  time.Duration // least time after a head in which a lane may deliver before the block is asked for
 	Missed    int           // blocks in a row that a lane's parent may miss
 	WantAgain time.Duration // least time before a block is asked of another
@@ -38,10 +40,11 @@ func DefaultTuning() Tuning {
 	return Tuning{
 		HeadParents: 1, Neighbours: 12, MaxConns: 48,
 		CreditAhead: 100 * time.Millisecond, CreditMin: 32 << 10, CreditMax: 1 << 20,
-		Reserve: 0.1, Burst: 50 * time.Millisecond, QueueMax: 2 * time.Second,
-		Patience: 150 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
-		ToSeeds: 500 * time.Millisecond, ToOrigin: 300 * time.Millisecond,
-		Better: 0.7, Improve: 2 * time.Second,
+		Reserve: 0.2, Burst: 50 * time.Millisecond, QueueMax: 400 * time.Millisecond,
+		SlowBlock: 250 * time.Millisecond,
+		Patience:  150 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
+		ToSeeds: 250 * time.Millisecond, ToOrigin: 150 * time.Millisecond,
+		Better: 0.7, Improve: time.Second,
 		CopiesPer: 40, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
 	}
 }

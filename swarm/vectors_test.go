@@ -130,7 +130,7 @@ func fields(m Message) map[string]any {
 		for i, d := range m.Depth {
 			depth[i] = int(d)
 		}
-		f["r"], f["depth"], f["spare"] = m.R, depth, m.Spare
+		f["r"], f["depth"], f["spare"], f["open"] = m.R, depth, m.Spare, m.Open
 	case *Credit:
 		f["limit"] = m.Limit
 	case *Ping:
@@ -188,7 +188,7 @@ func examples() []Message {
 			{ID: fill[PeerID](0x33), Addr: netip.MustParseAddrPort("[2001:db8::7]:6882")},
 			{ID: fill[PeerID](0x44)},
 		}},
-		&State{R: "v0", Depth: depth, Spare: 24},
+		&State{R: "v0", Depth: depth, Spare: 24, Open: 0x1ffff},
 		&Credit{Limit: 65536},
 		&Ping{Token: 0x01020304},
 		&Pong{Token: 0x01020304},

@@ -24,7 +24,8 @@ type track struct {
 	depth [allLanes]uint8 // this node's own
 	told  [allLanes]uint8 // what neighbours were told last
 	spare uint16
-	tell  Time // when they were
+	opens LaneMask // lanes of which it takes more children
+	tell  Time     // when they were
 
 	rate    float64 // bytes of media a second, smoothed
 	largest int64   // bytes of the largest recent piece, fading

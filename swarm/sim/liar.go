@@ -39,7 +39,7 @@ func (l *liar) says(m swarm.Message) swarm.Message {
 		for i := range s.Depth {
 			s.Depth[i] = 1
 		}
-		s.Spare = 16
+		s.Spare, s.Open = 16, swarm.AllLanes
 		return &s
 	}
 	return m
