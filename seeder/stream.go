@@ -23,7 +23,7 @@ type stream struct {
 	genesis json.RawMessage // DSSE
 	// descriptor is the torrent by which the stream's peers find each other.
 	descriptor metainfo.Descriptor
-	held    atomic.Int64    // requests that wait
+	held       atomic.Int64 // requests that wait
 
 	folded atomic.Pointer[event.StreamState]
 	part   atomic.Pointer[swarming] // in the stream's swarm; nil when there is none
