@@ -11,23 +11,34 @@ import (
 	"github.com/shoalcast/shoal/event"
 )
 
-func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
+// services returns a bus of its own and what starts a service alone on it.
+func services(t *testing.T, dir string) (*bus.Server, func(service string, args ...string) *instance) {
+	t.Helper()
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: filepath.Join(dir, "nats"), Listen: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	alone := func(service string, args ...string) *instance {
+	return server, func(service string, args ...string) *instance {
+		t.Helper()
+		data, err := os.MkdirTemp(dir, service+"-")
+		if err != nil {
+			t.Fatal(err)
+		}
 		i := &instance{
-			t: t, service: service, data: filepath.Join(dir, service),
+			t: t, service: service, data: data,
 			args: append([]string{"--nats", server.ClientURL(), "--nats-creds", server.CredsFile()}, args...),
 		}
 		i.start()
 		t.Cleanup(i.kill)
 		return i
 	}
+}
+
+func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	server, alone := services(t, dir)
 	web, rtmp := freePort(t), freePort(t)
 	// The session keys are the one thing that two services share besides the bus.
 	sessions := filepath.Join(dir, "sessions")
@@ -90,4 +101,52 @@ func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
 		t.Errorf("a new viewer says %+v", sum)
 	}
 	shown.requireIn(t, verifyOn(t, server, event.StreamID(s.ID)))
+}
+
+func TestPeersMeetAtAMatchmakerAloneAndOneOfTwoSeedsIsEnough(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	_, alone := services(t, dir)
+	rtmp, sessions := freePort(t), filepath.Join(dir, "sessions")
+	alone("packager", "--sessions", sessions)
+	keyring := alone("keyring", "--sessions", sessions)
+	alone("ingest", "--rtmp", rtmp)
+	matchmaker := alone("matchmaker", "--http", "127.0.0.1:0", "--tracker-udp", "127.0.0.1:0", "--stun", "127.0.0.1:0")
+	seeder := func() *instance {
+		return alone("seeder", "--http", "127.0.0.1:0", "--torrent", "127.0.0.1:0", "--webrtc", "", "--trackers", matchmaker.at.HTTP+"/announce")
+	}
+	first, second := seeder(), seeder()
+
+	var s stream
+	added := keyring.shoal("stream", "add", "concert", "--data", keyring.data, "--http", "127.0.0.1:1", "--rtmp", rtmp, "--json")
+	if err := json.Unmarshal([]byte(added), &s); err != nil {
+		t.Fatalf("stream add printed %q: %v", added, err)
+	}
+	publish(t, s)
+	first.live("concert")
+	second.live("concert")
+	// They know the matchmaker and the stream's id, and no server to fall back on.
+	viewers := []*viewer{first.view(first.magnet("concert")), second.view(second.magnet("concert"))}
+	for _, v := range viewers {
+		v.plays(15, "from both seeds")
+	}
+	first.kill()
+	for _, v := range viewers {
+		held := *v.now().StalledMS
+		v.plays(20, "with one seed of two")
+		if more := *v.now().StalledMS - held; more > 500 {
+			t.Errorf("the picture was held for %d ms", more)
+		}
+	}
+	for _, v := range viewers {
+		p := v.leave()
+		p.requireAllTrue(t)
+		if p.Bytes["origin"] != 0 || p.Bytes["peer"] == 0 {
+			t.Errorf("bytes by who gave them: %v", p.Bytes)
+		}
+		decodes(t, v.file)
+	}
+	if given := second.metric("shoal_seed_sent_bytes_total"); given == 0 {
+		t.Error("the seed that was left gave nothing")
+	}
 }
