@@ -90,10 +90,12 @@ func (n *Node) used() float64 {
 	return sum
 }
 
+// laneChildren counts the children of a lane. Those that are leaving have their places
+// only until somebody wants them.
 func (n *Node) laneChildren(t *track, l int) int {
 	count := 0
 	for _, nb := range n.conns {
-		if len(nb.tracks) > t.index && nb.tracks[t.index].gives.Has(l) {
+		if !nb.draining && len(nb.tracks) > t.index && nb.tracks[t.index].gives.Has(l) {
 			count++
 		}
 	}
@@ -131,6 +133,9 @@ func (n *Node) copies() int {
 const (
 	// settled is how long a child keeps its lanes before one worth a little more gets them.
 	settled = time.Second
+	// linger is how long a lane that another got is still pushed to the child that had it:
+	// it finds another parent meanwhile, for itself and those below it.
+	linger = time.Second
 	// clearly is how many times as much another must be worth, and farMore for whom no
 	// child is settled.
 	clearly = 1.5
@@ -158,7 +163,13 @@ func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
 		now-least.track(t).changed < settled && worth(nb) <= farMore*worth(least) {
 		return nil
 	}
-	least.track(t).gives &^= 1 << l
+	nt := least.track(t)
+	if now >= nt.lingerTo {
+		nt.lingers = 0
+	}
+	nt.gives &^= 1 << l
+	nt.lingers |= 1 << l
+	nt.lingerTo = now + linger
 	return least
 }
 

@@ -18,7 +18,7 @@ type lane struct {
 }
 
 const (
-	maxDepth   = 16
+	maxDepth   = 32
 	askTimeout = time.Second
 	refusal    = time.Second            // before the same is asked again; doubles
 	orphanTime = 500 * time.Millisecond // in which a lane that was lost or became longer looks only nearer to the source than it was
@@ -69,7 +69,11 @@ func (t *track) deepen(now Time, l int, depth uint8) {
 // limit is what a parent's depth must be below.
 func (t *track) limit(now Time, l int) uint8 {
 	ln := &t.lanes[l]
-	limit := min(t.depth[l], maxDepth)
+	limit := t.depth[l]
+	if (ln.parent == nil || ln.parent.draining) && limit != NoDepth {
+		limit++ // those below are deeper still
+	}
+	limit = min(limit, maxDepth)
 	if ln.last != 0 && now < ln.raised+orphanTime {
 		limit = min(limit, ln.last)
 	}
@@ -106,7 +110,7 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 			urgent = true
 		case best == nil:
 			continue
-		case !lost && float64(cost) > n.t.Better*float64(ln.late+ln.parent.trip()/2)-float64(10*time.Millisecond):
+		case !lost && float64(cost) > n.t.Better*float64(ln.late+ln.parent.trip()/2+Time(t.depth[l]-1)*deepCost)-float64(10*time.Millisecond):
 			continue
 		case !lost:
 			moves--
@@ -139,7 +143,7 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 		if !nt.stated || nt.depth[l] >= limit || nt.gives.Has(l) || nt.refused[l] > now {
 			continue
 		}
-		cost := nt.lag + Time(nt.depth[l])*20*time.Millisecond
+		cost := nt.lag + Time(nt.depth[l])*deepCost
 		if nt.announce < 4 {
 			cost = Time(nt.depth[l]) * usualHop
 		}
@@ -156,6 +160,10 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 	}
 	return best, least
 }
+
+// deepCost is what each hop between a parent and the source counts besides its lateness:
+// what is deep is lost with any of those above.
+const deepCost = 20 * time.Millisecond
 
 // crowded is what is added to the lateness of a parent that says it is full: it takes
 // one child more only by handing over another. A seed is asked once all the same, and

@@ -56,6 +56,8 @@ type neighbourTrack struct {
 	granted  LaneMask // it pushes these to this node
 	gives    LaneMask // this node pushes these to it
 	changed  Time     // when gives did
+	lingers  LaneMask // lanes that another got, pushed until lingerTo all the same
+	lingerTo Time
 	refused  [allLanes]Time
 	strikes  uint8 // refusals in a row
 	failures uint8 // times that it lost lanes by not pushing them

@@ -44,7 +44,7 @@ func (n *Node) forward(now Time, t *track, p *piece, i int, from *neighbour) {
 			continue
 		}
 		nt := nb.tracks[t.index]
-		if nt.gives.Has(l) && !nt.haves.has(p.pos()) {
+		if (nt.gives.Has(l) || nt.lingers.Has(l) && now < nt.lingerTo) && !nt.haves.has(p.pos()) {
 			n.enqueue(now, nb, p, i, false)
 		}
 	}
