@@ -21,12 +21,8 @@ func services(t *testing.T, dir string) (*bus.Server, func(service string, args 
 	t.Cleanup(server.Shutdown)
 	return server, func(service string, args ...string) *instance {
 		t.Helper()
-		data, err := os.MkdirTemp(dir, service+"-")
-		if err != nil {
-			t.Fatal(err)
-		}
 		i := &instance{
-			t: t, service: service, data: data,
+			t: t, service: service, data: filepath.Join(t.TempDir(), service),
 			args: append([]string{"--nats", server.ClientURL(), "--nats-creds", server.CredsFile()}, args...),
 		}
 		i.start()
