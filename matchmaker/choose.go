@@ -17,14 +17,17 @@ type asker struct {
 	family int
 }
 
-// choose returns up to n peers for one that asks: any that it can use, at random. It is
-// pure: the same state, asker and rng give the same peers.
+// choose returns up to n peers for one that asks: any that it can use, at random. One that
+// says it is complete is given other complete ones last, but is given them: clients that
+// have only a magnet link say so too, and need somebody to tell them what they lack. It
+// is pure: the same state, asker and rng give the same peers.
 func choose(s *state, a asker, n int, rng *rand.Rand) []*peer {
 	t := s.torrents[a.infohash]
 	if t == nil || n <= 0 {
 		return nil
 	}
 	out := make([]*peer, 0, min(n, len(t.order)))
+	var last []*peer
 	// Draws without repetition, and without touching the order: swapped holds what a
 	// shuffle would have moved so far.
 	swapped := map[int]int{}
@@ -41,11 +44,17 @@ func choose(s *state, a asker, n int, rng *rand.Rand) []*peer {
 		j := i + rng.IntN(len(t.order)-i)
 		drawn := at(j)
 		swapped[j] = at(i)
-		if p := t.order[drawn]; useful(a, p) {
+		switch p := t.order[drawn]; {
+		case !useful(a, p):
+		case a.complete && p.complete():
+			if len(last) < n {
+				last = append(last, p)
+			}
+		default:
 			out = append(out, p)
 		}
 	}
-	return out
+	return append(out, last[:min(len(last), n-len(out))]...)
 }
 
 // useful reports whether a could connect to p and gain from it.
@@ -54,8 +63,6 @@ func useful(a asker, p *peer) bool {
 	case p.addr == a.addr || p.id == a.id: // itself, also under its other address
 		return false
 	case a.family != 0 && p.addr.Addr().BitLen() != a.family:
-		return false
-	case a.complete && p.complete():
 		return false
 	}
 	return reachable(a.addr.Addr(), p.addr.Addr())

@@ -233,7 +233,7 @@ func TestOnlyPeersThatTheAskerCanUseAreGiven(t *testing.T) {
 		{name: "a neighbour behind the same NAT", from: "192.0.2.1:1", to: "192.0.2.1:2", left: 1, want: true},
 		{name: "itself", from: "192.0.2.1:1", to: "192.0.2.1:1", left: 1},
 		{name: "a seed to who wants one", from: "192.0.2.1:1", to: "192.0.2.2:1", want: true},
-		{name: "a seed to a seed", from: "192.0.2.1:1", to: "192.0.2.2:1", complete: true},
+		{name: "a seed to who says it is complete", from: "192.0.2.1:1", to: "192.0.2.2:1", complete: true, want: true},
 		{name: "a taker to a seed", from: "192.0.2.1:1", to: "192.0.2.2:1", left: 1, complete: true, want: true},
 		{name: "IPv6 where IPv4 is wanted", from: "192.0.2.1:1", to: "[2001:db8::1]:1", left: 1, family: 32},
 		{name: "IPv6 where any is wanted", from: "192.0.2.1:1", to: "[2001:db8::1]:1", left: 1, want: true},
@@ -251,6 +251,25 @@ func TestOnlyPeersThatTheAskerCanUseAreGiven(t *testing.T) {
 		p.id = a.id
 		if useful(a, p) {
 			t.Errorf("%s: given to itself", c.name)
+		}
+	}
+}
+
+// A client with only a magnet link announces nothing left, and needs a seed.
+func TestWhoIsCompleteIsGivenTakersFirstAndSeedsAfterThem(t *testing.T) {
+	t1 := &torrent{}
+	for i := range byte(20) {
+		t1.order = append(t1.order, &peer{id: event.PeerID{i + 2}, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1), left: int64(i % 2)})
+	}
+	s := &state{torrents: map[event.InfoHash]*torrent{{}: t1}}
+	a := asker{id: event.PeerID{1}, addr: netip.MustParseAddrPort("198.51.100.1:1"), complete: true}
+	got := choose(s, a, 15, rand.New(rand.NewPCG(1, 2)))
+	if len(got) != 15 {
+		t.Fatalf("%d given", len(got))
+	}
+	for i, p := range got {
+		if p.complete() != (i >= 10) {
+			t.Errorf("place %d: complete %v", i, p.complete())
 		}
 	}
 }
