@@ -39,6 +39,15 @@ func (n *Node) Receive(now Time, c Conn, m Message) {
 	n.pump(now)
 }
 
+// Ignored takes note of a frame that is no message to this version: it counts against the
+// neighbour's allowance like one.
+func (n *Node) Ignored(now Time, c Conn) {
+	n.begin()
+	if nb := n.byConn[c]; nb != nil && !nb.guard.take(now, 1) {
+		n.drop(now, nb, Flooding)
+	}
+}
+
 func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	switch m := m.(type) {
 	case *Block:

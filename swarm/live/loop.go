@@ -243,7 +243,8 @@ func (l *Loop) receive(now swarm.Time, s *Session, frame []byte) bool {
 		return false
 	}
 	if m == nil {
-		return false
+		l.node.Ignored(now, s.conn)
+		return true
 	}
 	l.node.Receive(now, s.conn, m)
 	return true
