@@ -42,7 +42,7 @@ func DefaultTuning() Tuning {
 		CreditAhead: 100 * time.Millisecond, CreditMin: 32 << 10, CreditMax: 1 << 20,
 		Reserve: 0.2, Burst: 50 * time.Millisecond, QueueMax: 400 * time.Millisecond,
 		SlowBlock: 250 * time.Millisecond,
-		Patience:  150 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
+		Patience:  130 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
 		ToSeeds: 250 * time.Millisecond, ToOrigin: 150 * time.Millisecond,
 		Better: 0.7, Improve: time.Second,
 		CopiesPer: 40, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
