@@ -206,7 +206,7 @@ func (n *Node) topUp(nb *neighbour) {
 		}
 	}
 	window := int64(min(rate*(nb.trip()+n.t.CreditAhead).Seconds(), float64(n.t.CreditMax)))
-	window = min(max(window, 2*largest, n.t.CreditMin, creditStart), n.t.CreditMax)
+	window = min(max(window, 2*largest, creditStart), n.t.CreditMax)
 	if int64(nb.allowed-nb.received) < window/2 {
 		nb.allowed = nb.received + uint64(window)
 		n.send(nb, &Credit{Limit: nb.allowed})

@@ -5,15 +5,13 @@ import "time"
 // Tuning holds what the protocol leaves to each peer's judgement. The simulator tries
 // alternatives; docs/adr says what was found.
 type Tuning struct {
-	ByPiece     bool // stripe lanes by piece instead of by block
-	HeadParents int  // how many parents push heads
+	ByPiece bool // stripe lanes by piece instead of by block
 
 	Neighbours int // connections that a viewer keeps up by itself
 	MaxConns   int // and takes at most
 
 	CreditAhead time.Duration // credit covers the rate for the round trip and this long
-	CreditMin   int64         // bytes
-	CreditMax   int64
+	CreditMax   int64         // bytes
 
 	Reserve  float64       // share of the uplink budget that lanes leave to repairs
 	Burst    time.Duration // of the uplink budget that may go out at once
@@ -38,8 +36,8 @@ type Tuning struct {
 // DefaultTuning is what the simulator found best.
 func DefaultTuning() Tuning {
 	return Tuning{
-		HeadParents: 1, Neighbours: 12, MaxConns: 48,
-		CreditAhead: 100 * time.Millisecond, CreditMin: 32 << 10, CreditMax: 1 << 20,
+		Neighbours: 12, MaxConns: 48,
+		CreditAhead: 100 * time.Millisecond, CreditMax: 1 << 20,
 		Reserve: 0.2, Burst: 50 * time.Millisecond, QueueMax: 400 * time.Millisecond,
 		SlowBlock: 250 * time.Millisecond,
 		Patience:  130 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
