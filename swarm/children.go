@@ -2,6 +2,7 @@ package swarm
 
 import (
 	"math"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -18,7 +19,7 @@ func (n *Node) onSubscribe(now Time, nb *neighbour, m *Subscribe) {
 	}
 	nt := nb.track(t)
 	had := nt.gives
-	nt.gives &= m.Lanes
+	n.give(nb, t, nt.gives&m.Lanes)
 	var losers []*neighbour
 	for l := range allLanes {
 		if !m.Lanes.Has(l) || nt.gives.Has(l) {
@@ -26,7 +27,7 @@ func (n *Node) onSubscribe(now Time, nb *neighbour, m *Subscribe) {
 		}
 		admitted, loser := n.admit(now, t, nb, l, m.Urgent)
 		if admitted {
-			nt.gives |= 1 << l
+			n.give(nb, t, nt.gives|1<<l)
 		}
 		if loser != nil && !slices.Contains(losers, loser) {
 			losers = append(losers, loser)
@@ -53,10 +54,10 @@ func (n *Node) admit(now Time, t *track, nb *neighbour, l int, urgent bool) (adm
 	if n.draining || n.cfg.Up <= 0 {
 		return false, nil
 	}
-	if !t.source && (t.depth[l] == NoDepth || t.lanes[l].parent == nil || t.lanes[l].parent == nb || t.lanes[l].next == nb) {
+	if !t.source && (t.depth[l] == NoDepth || t.lanes[l].parent == nil || t.lanes[l].parent == nb || t.sinking(l)) {
 		return false, nil
 	}
-	if n.laneChildren(t, l) < n.fanOut(t, l, urgent) && n.used()+t.laneRate(l) <= n.capacity() {
+	if n.bears(t, l, urgent) {
 		return true, nil
 	}
 	loser = n.replace(now, t, nb, l)
@@ -71,52 +72,96 @@ func (n *Node) capacity() float64 {
 	return float64(n.cfg.Up) * (1 - n.t.Reserve)
 }
 
+// kids counts the children of each lane. Those that are leaving are not among them: they
+// have their places only until somebody wants them.
+type kids [allLanes]int
+
+func (k *kids) add(lanes LaneMask, by int) {
+	for ; lanes != 0; lanes &= lanes - 1 {
+		k[bits.TrailingZeros32(uint32(lanes))] += by
+	}
+}
+
+// give changes which lanes a neighbour is pushed.
+func (n *Node) give(nb *neighbour, t *track, lanes LaneMask) {
+	nt := nb.track(t)
+	if !nb.draining {
+		t.kids.add(nt.gives, -1)
+		t.kids.add(lanes, 1)
+	}
+	nt.gives = lanes
+}
+
 // used is what the lanes that were granted cost, in bit/s.
 func (n *Node) used() float64 {
 	sum := 0.0
 	for _, t := range n.tracks {
 		block, head := t.laneRate(0), t.laneRate(HeadLane)
-		for _, nb := range n.conns {
-			if len(nb.tracks) <= t.index {
-				continue
+		for l, count := range t.kids {
+			if l == HeadLane {
+				block = head
 			}
-			gives := nb.tracks[t.index].gives
-			sum += float64((gives &^ (1 << HeadLane)).Len()) * block
-			if gives.Has(HeadLane) {
-				sum += head
-			}
+			sum += float64(count) * block
 		}
 	}
 	return sum
 }
 
-// laneChildren counts the children of a lane. Those that are leaving have their places
-// only until somebody wants them.
-func (n *Node) laneChildren(t *track, l int) int {
-	count := 0
-	for _, nb := range n.conns {
-		if !nb.draining && len(nb.tracks) > t.index && nb.tracks[t.index].gives.Has(l) {
-			count++
-		}
+// bears reports whether a lane may have one more child. A seed's first copies are few, so
+// that the swarm feeds itself. A viewer stays within its capacity, and spreads what it
+// gives over lanes: the blocks of a usual piece must be on their way before the next
+// piece's come, or one of them waits behind the others' copies.
+func (n *Node) bears(t *track, l int, urgent bool) bool {
+	switch {
+	case n.used()+t.laneRate(l)/2 > n.capacity(): // to the nearest lane
+		return false
+	case t.source && l == HeadLane:
+		return true
+	case t.source:
+		return urgent || t.kids[l] < n.copies()
+	case n.cfg.Up == Unlimited || l == HeadLane:
+		return t.kids[l] < n.t.MaxConns
 	}
-	return count
+	return n.rush(t, l) <= n.t.Spread*t.dur
 }
 
-// fanOut is how many children one lane may have. A seed's first copies are few, so that
-// the swarm feeds itself; a viewer spreads what it gives over lanes, so that no block
-// waits behind its own copies.
-func (n *Node) fanOut(t *track, l int, urgent bool) int {
-	switch {
-	case t.source && urgent:
-		return math.MaxInt
-	case t.source:
-		return n.copies()
-	case n.cfg.Up == Unlimited || l == HeadLane:
-		return n.t.MaxConns
-	case sendTime(n.cfg.Up) > n.t.SlowBlock:
-		return 0
+// rush is how long this node would take, in seconds, to send the copies of one usual piece
+// if lane l had one more child, where the blocks fall on its lanes worst. A single
+// block may take longer than that in all.
+func (n *Node) rush(t *track, l int) float64 {
+	size := t.rate * t.dur
+	if t.rate == 0 {
+		size = guessedRate / 8 * t.dur
 	}
-	return 1 + int(n.capacity()/(t.laneRate(0)*Lanes))
+	count := min(max(int(math.Ceil(size/event.BlockSize)), 1), Lanes)
+	full := min(size/float64(count), event.BlockSize)
+	if count < Lanes {
+		full = min(size, event.BlockSize)
+	}
+	last := size - full*float64(count-1)
+	worst := 0.0
+	for first := l - count + 1; first <= l; first++ {
+		load, copies := 0.0, 0
+		for i := range count {
+			at := (first + i + Lanes) % Lanes
+			k := t.kids[at]
+			if at == l {
+				k++
+			}
+			copies += k
+			if i == count-1 {
+				load += float64(k) * last
+			} else {
+				load += float64(k) * full
+			}
+		}
+		took := load * 8 / float64(n.cfg.Up)
+		if copies == 1 && took <= n.t.SlowBlock.Seconds() {
+			continue
+		}
+		worst = max(worst, took)
+	}
+	return worst
 }
 
 // sendTime is how long a block takes on an uplink of so many bit/s.
@@ -142,35 +187,131 @@ const (
 	farMore = 3
 )
 
-// replace takes a lane from its least valuable child if nb is worth clearly more: to a
-// seed, what it can give on for each lane it has; to a viewer, what it can give at all,
-// so that one who loses a lane takes it from nobody like it.
+// replace makes room for a child of lane l at the cost of one that has clearly less to give
+// on: of that lane's, or of any other where that helps.
 func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
-	worth := func(o *neighbour) float64 { return float64(o.up) }
-	if t.source {
-		worth = (*neighbour).value
-	}
-	var least *neighbour
+	var same, any *neighbour
 	for _, o := range n.conns {
-		if o == nb || len(o.tracks) <= t.index || !o.tracks[t.index].gives.Has(l) {
+		if o == nb || len(o.tracks) <= t.index || o.draining {
 			continue
 		}
-		if least == nil || worth(o) < worth(least) {
-			least = o
+		nt := o.tracks[t.index]
+		if float64(nb.up) <= clearly*float64(o.up) || now-nt.changed < settled && float64(nb.up) <= farMore*float64(o.up) {
+			continue
+		}
+		if nt.gives.Has(l) && (same == nil || o.up < same.up) {
+			same = o
+		}
+		if nt.gives&^(1<<HeadLane) != 0 && (any == nil || o.up < any.up) {
+			any = o
 		}
 	}
-	if least == nil || worth(nb) <= clearly*worth(least) ||
-		now-least.track(t).changed < settled && worth(nb) <= farMore*worth(least) {
+	if same != nil {
+		n.handOver(now, t, same, l)
+		return same
+	}
+	if any == nil || l == HeadLane || t.source {
 		return nil
 	}
-	nt := least.track(t)
+	gives := any.track(t).gives
+	for m := range Lanes {
+		if !gives.Has(m) {
+			continue
+		}
+		n.give(any, t, gives&^(1<<m))
+		fits := n.bears(t, l, false)
+		n.give(any, t, gives)
+		if fits {
+			n.handOver(now, t, any, m)
+			return any
+		}
+	}
+	return nil
+}
+
+// lift tells children who could give on clearly more than this node who its own parents
+// are: their place is there.
+func (n *Node) lift(t *track) {
+	if n.cfg.Role != Viewer {
+		return
+	}
+	told := 0
+	for _, nb := range n.conns {
+		if len(nb.tracks) <= t.index || nb.tracks[t.index].gives&^(1<<HeadLane) == 0 || float64(nb.up) <= clearly*float64(n.cfg.Up) {
+			continue
+		}
+		var hints []Hint
+		for l := range Lanes {
+			parent := t.lanes[l].parent
+			if parent == nil || !nb.tracks[t.index].gives.Has(l) || parent == nb || slices.ContainsFunc(hints, func(h Hint) bool { return h.ID == parent.id }) {
+				continue
+			}
+			hints = append(hints, Hint{ID: parent.id, Addr: parent.info.Addr, Role: parent.role})
+		}
+		if len(hints) > 0 {
+			n.send(nb, &Peers{Hints: hints[:min(len(hints), 4)]})
+			if told++; told == 2 {
+				return
+			}
+		}
+	}
+}
+
+// least is the uplink of the child that would lose a lane to another, in kbit/s.
+func (n *Node) least(t *track) uint32 {
+	least := int64(-1)
+	for _, nb := range n.conns {
+		if len(nb.tracks) > t.index && nb.tracks[t.index].gives&^(1<<HeadLane) != 0 && (least < 0 || nb.up < least) {
+			least = nb.up
+		}
+	}
+	return uint32(max(least, 0)/1000 + 1)
+}
+
+// thin hands over what a seed pushes in more copies than it should: of each lane the
+// child that is worth least, if it had time to settle. It is pushed to for a moment more.
+func (n *Node) thin(now Time, t *track) {
+	var losers []*neighbour
+	for l := range Lanes {
+		if t.kids[l] <= n.copies() {
+			continue
+		}
+		for range 1 + (t.kids[l]-n.copies())/3 {
+			var least *neighbour
+			for _, o := range n.conns {
+				if len(o.tracks) <= t.index || o.draining || !o.tracks[t.index].gives.Has(l) || now-o.tracks[t.index].changed < 2*settled {
+					continue
+				}
+				if least == nil || o.up < least.up {
+					least = o
+				}
+			}
+			if least == nil {
+				break
+			}
+			n.handOver(now, t, least, l)
+			if !slices.Contains(losers, least) {
+				losers = append(losers, least)
+			}
+		}
+	}
+	for _, o := range losers {
+		n.send(o, &Grant{R: t.r, Lanes: o.track(t).gives})
+		if hints := n.hints(o, 8); len(hints) > 0 {
+			n.send(o, &Peers{Hints: hints})
+		}
+	}
+}
+
+// handOver takes a lane from a child, which is still pushed to for a moment.
+func (n *Node) handOver(now Time, t *track, nb *neighbour, l int) {
+	nt := nb.track(t)
 	if now >= nt.lingerTo {
 		nt.lingers = 0
 	}
-	nt.gives &^= 1 << l
+	n.give(nb, t, nt.gives&^(1<<l))
 	nt.lingers |= 1 << l
 	nt.lingerTo = now + linger
-	return least
 }
 
 // shed hands children over until what is granted fits the budget.
@@ -187,7 +328,7 @@ func (n *Node) shed() {
 		}
 		for _, t := range n.tracks {
 			if len(least.tracks) > t.index && least.tracks[t.index].gives != 0 {
-				least.tracks[t.index].gives = 0
+				n.give(least, t, 0)
 				n.send(least, &Grant{R: t.r})
 			}
 		}
@@ -203,18 +344,16 @@ func (n *Node) spareLanes(t *track) (spare uint16, open LaneMask) {
 		return 0, 0
 	}
 	free := n.capacity() - n.used()
-	room := 0
 	for l := range allLanes {
-		if !t.source && (t.lanes[l].parent == nil || t.depth[l] == NoDepth) || t.laneRate(l) > free {
+		if !t.source && (t.lanes[l].parent == nil || t.depth[l] == NoDepth || t.sinking(l)) {
 			continue
 		}
-		if left := n.fanOut(t, l, false) - n.laneChildren(t, l); left > 0 {
-			room += left
+		if n.bears(t, l, false) {
 			open |= 1 << l
 		}
 	}
-	if most := free / t.laneRate(0); most < float64(room) {
-		room = int(max(most, 0))
+	if open == 0 {
+		return 0, 0
 	}
-	return uint16(min(room, math.MaxUint16)), open
+	return uint16(min(max(free/t.laneRate(0), 1), math.MaxUint16)), open
 }

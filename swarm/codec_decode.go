@@ -120,7 +120,8 @@ func readPlain(kind byte, r *reader) Message {
 	case kindState:
 		m := &State{}
 		copy(m.Depth[:], r.take(len(m.Depth)))
-		m.Spare, m.Open, m.R = r.u16(), r.lanes(), r.rendition()
+		copy(m.Branch[:], r.take(len(m.Branch)))
+		m.Spare, m.Least, m.Open, m.R = r.u16(), r.u32(), r.lanes(), r.rendition()
 		return m
 	case kindCredit:
 		return &Credit{Limit: r.uvarint()}

@@ -149,10 +149,12 @@ func plain(m Message) ([]byte, error) {
 			return nil, malformed("%w", err)
 		}
 		frame := append([]byte{kindState}, m.Depth[:]...)
+		frame = append(frame, m.Branch[:]...)
 		if m.Open&^AllLanes != 0 {
 			return nil, malformed("lanes %x", uint32(m.Open))
 		}
 		frame = binary.BigEndian.AppendUint16(frame, m.Spare)
+		frame = binary.BigEndian.AppendUint32(frame, m.Least)
 		frame = binary.BigEndian.AppendUint32(frame, uint32(m.Open))
 		return append(frame, m.R...), nil
 	case *Credit:

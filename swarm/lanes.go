@@ -1,6 +1,7 @@
 package swarm
 
 import (
+	"slices"
 	"time"
 )
 
@@ -12,7 +13,13 @@ type lane struct {
 	since    Time       // when parent began, or the lane was lost
 	last     uint8      // depth before it was lost, or became greater
 	raised   Time       // when that was
+	branched Time       // when the lane came into another branch
 	late     Time       // between a head's arrival and the block's, smoothed
+	dev      Time       // how much that differs, smoothed
+	urgent   bool       // parent is a seed that pushes it for want of others
+	resort   bool       // next was asked as such
+	soft     bool       // parent took over from another that was there
+	lingers  bool       // who was parent pushes it for a moment more
 	missed   int        // blocks in a row that the parent did not send in time
 	received int        // blocks that parent delivered
 }
@@ -22,7 +29,7 @@ const (
 	askTimeout = time.Second
 	refusal    = time.Second            // before the same is asked again; doubles
 	orphanTime = 500 * time.Millisecond // in which a lane that was lost or became longer looks only nearer to the source than it was
-	resortTime = 2 * time.Second        // after which a lane that nobody else pushes is asked of a seed
+	resortTime = 3 * time.Second        // after which a lane that nobody else pushes is asked of a seed
 	lostTime   = time.Second            // after which those below are told that a lane is lost
 )
 
@@ -39,8 +46,9 @@ func (t *track) delivered(now Time, l int, p *piece) {
 	}
 	sample := now - p.headAt
 	if ln.received == 1 {
-		ln.late = sample
+		ln.late, ln.dev = sample, sample/2
 	} else {
+		ln.dev += (max(sample-ln.late, ln.late-sample) - ln.dev) / 4
 		ln.late += (sample - ln.late) / 8
 	}
 }
@@ -52,7 +60,7 @@ func (t *track) orphan(now Time, l int) {
 	if ln.parent != nil {
 		ln.parent.track(t).granted &^= 1 << l
 	}
-	*ln = lane{next: ln.next, asked: ln.asked, since: now, last: ln.last, raised: ln.raised, late: ln.late}
+	*ln = lane{next: ln.next, asked: ln.asked, resort: ln.resort, since: now, last: ln.last, raised: ln.raised, branched: ln.branched, late: ln.late, dev: ln.dev}
 }
 
 // deepen takes note of a lane's depth. Where it became greater, those below may not know
@@ -66,11 +74,40 @@ func (t *track) deepen(now Time, l int, depth uint8) {
 	t.depth[l] = depth
 }
 
-// limit is what a parent's depth must be below.
+// above reports whether a neighbour can be a lane's parent because it is not below this
+// node: where nobody is, where it is nearer to the source, or in another branch.
+func (t *track) above(now Time, l int, nt *neighbourTrack) bool {
+	switch {
+	case nt.depth[l] >= maxDepth:
+		return false
+	case t.kids[l] == 0:
+		return true
+	case nt.depth[l] < t.limit(now, l):
+		return true
+	}
+	mine, other := t.branch[l], nt.branch[l]
+	return mine != 0 && other != 0 && mine != other && now-t.lanes[l].branched > branchTime
+}
+
+// branchTime is how long those below take to hear of another branch.
+const branchTime = 1500 * time.Millisecond
+
+// branchOff takes note of the branch that a lane is in by its parent.
+func (t *track) branchOff(now Time, l int, parent *neighbour) {
+	branch := t.tag
+	if parent.role == Viewer {
+		branch = parent.track(t).branch[l]
+	}
+	if t.branch[l] != branch {
+		t.branch[l], t.lanes[l].branched = branch, now
+	}
+}
+
+// limit is what the depth of a parent must be below that may be in the same branch.
 func (t *track) limit(now Time, l int) uint8 {
 	ln := &t.lanes[l]
 	limit := t.depth[l]
-	if (ln.parent == nil || ln.parent.draining) && limit != NoDepth {
+	if (ln.parent == nil || ln.parent.draining || ln.urgent) && limit != NoDepth {
 		limit++ // those below are deeper still
 	}
 	limit = min(limit, maxDepth)
@@ -78,6 +115,13 @@ func (t *track) limit(now Time, l int) uint8 {
 		limit = min(limit, ln.last)
 	}
 	return limit
+}
+
+// sinking reports whether a lane is about to move to a parent that may be below itself if
+// it takes on a child now.
+func (t *track) sinking(l int) bool {
+	next := t.lanes[l].next
+	return next != nil && next.track(t).depth[l] >= t.depth[l]
 }
 
 // adopt finds parents for the lanes that have none, and, to improve, better ones.
@@ -98,27 +142,35 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 			t.deepen(now, l, NoDepth)
 		}
 		lost := ln.parent == nil || ln.parent.draining || t.depth[l] == NoDepth
-		if !lost && (!improve || moves == 0) {
+		if !lost && !ln.urgent && (!improve || moves == 0) {
 			continue
 		}
+		resort := false
 		best, cost := n.candidate(now, t, l)
 		switch {
 		case best == nil && lost && now-ln.since > resortTime:
 			if best = n.lastResort(now, t, l); best == nil {
 				continue
 			}
-			urgent = true
+			resort, urgent = true, true
 		case best == nil:
 			continue
-		case !lost && float64(cost) > n.t.Better*float64(ln.late+ln.parent.trip()/2+Time(t.depth[l]-1)*deepCost)-float64(10*time.Millisecond):
+		case ln.urgent && !lost:
+			if best.role != Viewer || !best.track(t).open.Has(l) {
+				continue
+			}
+		case !lost && cost > n.cost(ln.parent, ln.parent.track(t), l)-n.t.Gain:
 			continue
 		case !lost:
 			moves--
 		}
-		ln.next, ln.asked = best, now
+		ln.next, ln.asked, ln.resort = best, now, resort
 		if len(asks) == 0 || asks[len(asks)-1] != best {
 			asks = append(asks, best)
 		}
+	}
+	if urgent {
+		t.urgeAlone(asks)
 	}
 	done := map[*neighbour]bool{}
 	for _, nb := range asks {
@@ -129,10 +181,19 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 	}
 }
 
+// urgeAlone takes back what else was to be asked of seeds that are asked for lanes that
+// nobody else would push: they would give them all.
+func (t *track) urgeAlone(asks []*neighbour) {
+	for l := range t.lanes {
+		if ln := &t.lanes[l]; ln.next != nil && ln.next.role != Viewer && !ln.resort && slices.Contains(asks, ln.next) {
+			ln.next = nil
+		}
+	}
+}
+
 // candidate returns who would deliver a lane soonest, and how late that would be.
 func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 	ln := &t.lanes[l]
-	limit := t.limit(now, l)
 	var best *neighbour
 	var least Time
 	for _, nb := range n.conns {
@@ -140,18 +201,14 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 			continue
 		}
 		nt := nb.track(t)
-		if !nt.stated || nt.depth[l] >= limit || nt.gives.Has(l) || nt.refused[l] > now {
+		if !nt.stated || !t.above(now, l, nt) || nt.gives.Has(l) || nt.refused[l] > now {
 			continue
 		}
-		cost := nt.lag + Time(nt.depth[l])*deepCost
-		if nt.announce < 4 {
-			cost = Time(nt.depth[l]) * usualHop
-		}
-		if nb.up > 0 && nb.role == Viewer {
-			cost += sendTime(nb.up)
-		}
-		cost += nb.trip()/2 + Time(nt.granted.Len())*2*time.Millisecond + Time(n.random.below(8))*time.Millisecond
-		if !nt.open.Has(l) && (nb.role != Seed || nt.strikes > 0) && n.random.below(8) > 0 {
+		cost := n.cost(nb, nt, l) + Time(n.random.below(8))*time.Millisecond
+		if !nt.open.Has(l) {
+			if nt.least == 0 || float64(n.cfg.Up) <= 1000*clearly*float64(nt.least) {
+				continue
+			}
 			cost += crowded
 		}
 		if best == nil || cost < least {
@@ -161,6 +218,15 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 	return best, least
 }
 
+// cost is how late a neighbour would deliver a lane, by what is known of it.
+func (n *Node) cost(nb *neighbour, nt *neighbourTrack, l int) Time {
+	cost := Time(nt.depth[l])*n.t.Hop + nb.trip()/2
+	if nb.up > 0 && nb.role == Viewer {
+		cost += 2 * sendTime(nb.up)
+	}
+	return cost
+}
+
 // deepCost is what each hop between a parent and the source counts besides its lateness:
 // what is deep is lost with any of those above.
 const deepCost = 20 * time.Millisecond
@@ -168,7 +234,7 @@ const deepCost = 20 * time.Millisecond
 // crowded is what is added to the lateness of a parent that says it is full: it takes
 // one child more only by handing over another. A seed is asked once all the same, and
 // now and then anybody is: it decides who is worth its first copies.
-const crowded = 600 * time.Millisecond
+const crowded = 20 * time.Millisecond
 
 // lastResort returns a seed or edge for a lane that nobody else would push.
 func (n *Node) lastResort(now Time, t *track, l int) *neighbour {
@@ -233,7 +299,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 	for l := range t.lanes {
 		ln := &t.lanes[l]
 		switch has := g.Lanes.Has(l); {
-		case has && ln.next == nb && nt.depth[l] >= t.limit(now, l):
+		case has && ln.next == nb && !t.above(now, l, nt):
 			ln.next = nil // it is further from the source than it was when it was asked
 			surplus = true
 		case has && ln.next == nb:
@@ -242,9 +308,10 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 				old.track(t).granted &^= 1 << l
 				left = append(left, old)
 			}
-			*ln = lane{parent: nb, since: now, last: ln.last, raised: ln.raised}
+			*ln = lane{parent: nb, since: now, soft: ln.parent != nil || ln.lingers && now-ln.since < linger, last: ln.last, raised: ln.raised, branched: ln.branched, urgent: ln.resort && nb.role != Viewer}
 			nt.granted |= 1 << l
 			t.deepen(now, l, deeper(nt.depth[l]))
+			t.branchOff(now, l, nb)
 		case has && ln.parent != nb:
 			surplus = true
 		case !has && ln.next == nb:
@@ -253,6 +320,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 			refused = true
 		case !has && ln.parent == nb:
 			t.orphan(now, l)
+			ln.lingers = true
 			nt.refuse(now, l)
 		}
 	}
@@ -275,7 +343,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 	if surplus {
 		n.subscribe(nb, t, false)
 	}
-	n.tellStates(now, false)
+	n.tellStates(now)
 	n.maintainAt = min(n.maintainAt, now+10*time.Millisecond)
 }
 
@@ -294,7 +362,7 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 	nt := nb.track(t)
 	first := !nt.stated
 	nb.leaf = nb.leaf && m.Spare == 0 // its uplink may have changed
-	nt.depth, nt.spare, nt.open, nt.stated = m.Depth, m.Spare, m.Open, true
+	nt.depth, nt.branch, nt.spare, nt.least, nt.open, nt.stated = m.Depth, m.Branch, m.Spare, m.Least, m.Open, true
 	if !t.wanted || t.source {
 		return
 	}
@@ -309,6 +377,7 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 			continue
 		}
 		t.deepen(now, l, deeper(m.Depth[l]))
+		t.branchOff(now, l, nb)
 	}
 	if lost {
 		n.subscribe(nb, t, false)
@@ -316,31 +385,55 @@ func (n *Node) onState(now Time, nb *neighbour, m *State) {
 	if first || lost {
 		n.maintainAt = min(n.maintainAt, now+10*time.Millisecond)
 	}
-	n.tellStates(now, false)
+	n.tellStates(now)
 }
 
 // state describes a rendition to others.
-func (t *track) state() *State { return &State{R: t.r, Depth: t.depth, Spare: t.spare, Open: t.opens} }
+func (t *track) state() *State {
+	return &State{R: t.r, Depth: t.depth, Branch: t.branch, Spare: t.spare, Least: t.least, Open: t.opens}
+}
 
-// tellStates tells neighbours of depths and spare places that have changed: of a lane that
-// was lost at once, of a longer way soon, of all else now and then.
-func (n *Node) tellStates(now Time, force bool) {
+// told is what some neighbours were told of a rendition last.
+type told struct {
+	depth  [allLanes]uint8
+	branch [allLanes]uint8
+	open   LaneMask
+	at     Time
+}
+
+// tellStates tells neighbours of depths and free places that have changed. Children hear
+// of a lane that was lost at once, and of a longer way soon; of all else, and for all
+// others, now and then suffices.
+func (n *Node) tellStates(now Time) {
 	for _, t := range n.tracks {
-		spare, open := n.spareLanes(t)
-		due := force || now-t.tell >= n.t.State && (t.depth != t.told || open != t.opens || now-t.tell >= 4*n.t.State && spare != t.spare)
+		t.spare, t.opens = n.spareLanes(t)
+		t.least = n.least(t)
+		kids := t.differs(now, &t.toldKids, n.t.State)
+		others := t.differs(now, &t.toldOthers, 3*n.t.State)
 		for l := range t.depth {
-			due = due || t.depth[l] == NoDepth && t.told[l] != NoDepth ||
-				(t.depth[l] > t.told[l] || t.depth[l] != NoDepth && t.told[l] == NoDepth) && now-t.tell >= n.t.State/8
+			kids = kids || t.depth[l] == NoDepth && t.toldKids.depth[l] != NoDepth ||
+				(t.depth[l] > t.toldKids.depth[l] || t.branch[l] != t.toldKids.branch[l]) && now-t.toldKids.at >= n.t.State/8
+			others = others || t.depth[l] != NoDepth && t.toldOthers.depth[l] == NoDepth && now-t.toldOthers.at >= n.t.State/2
 		}
-		if !due {
+		if !kids && !others {
 			continue
 		}
-		t.told, t.spare, t.opens, t.tell = t.depth, spare, open, now
 		m := t.state()
 		for _, nb := range n.conns {
-			if nb.hello && nb.role != Seed {
+			child := len(nb.tracks) > t.index && nb.tracks[t.index].gives != 0
+			if nb.hello && nb.role != Seed && (child && kids || !child && others) {
 				n.send(nb, m)
 			}
 		}
+		if kids {
+			t.toldKids = told{t.depth, t.branch, t.opens, now}
+		}
+		if others {
+			t.toldOthers = told{t.depth, t.branch, t.opens, now}
+		}
 	}
+}
+
+func (t *track) differs(now Time, old *told, every Time) bool {
+	return now-old.at >= every && (t.depth != old.depth || t.branch != old.branch || t.opens != old.open)
 }

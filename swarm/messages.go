@@ -16,7 +16,7 @@ const Version = 1
 // Lanes is how many lanes the blocks of a rendition are striped over. One more, HeadLane,
 // carries the heads.
 const (
-	Lanes    = 16
+	Lanes    = 4
 	HeadLane = Lanes
 	allLanes = Lanes + 1
 )
@@ -236,7 +236,13 @@ const NoDepth = 255
 type State struct {
 	R     event.Rendition
 	Depth [allLanes]uint8
-	Spare uint16
+	// Branch tags the part of each lane's tree that hangs on one child of a seed: what has
+	// another tag is not below the sender. 0: none.
+	Branch [allLanes]uint8
+	Spare  uint16
+	// Least is the uplink, in kbit/s, of the child that has lanes and is worth least: who
+	// has clearly more may get them. 0: none is to be had so.
+	Least uint32
 	Open  LaneMask
 }
 

@@ -50,7 +50,9 @@ type neighbour struct {
 type neighbourTrack struct {
 	haves    haves
 	depth    [allLanes]uint8
+	branch   [allLanes]uint8
 	spare    uint16
+	least    uint32
 	open     LaneMask // lanes of which it takes more children
 	stated   bool
 	granted  LaneMask // it pushes these to this node
@@ -107,6 +109,16 @@ func (nb *neighbour) source() Source {
 func (nb *neighbour) inUse() bool {
 	for _, nt := range nb.tracks {
 		if nt.gives != 0 || nt.granted != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// parent reports whether the neighbour pushes lanes of blocks.
+func (nb *neighbour) parent() bool {
+	for _, nt := range nb.tracks {
+		if nt.granted&^(1<<HeadLane) != 0 {
 			return true
 		}
 	}

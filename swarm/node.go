@@ -156,6 +156,9 @@ func (n *Node) forget(now Time, nb *neighbour) {
 	delete(n.byConn, nb.conn)
 	n.conns = slices.DeleteFunc(n.conns, func(o *neighbour) bool { return o == nb })
 	nb.gone = true
+	for i := range nb.tracks {
+		n.give(nb, n.tracks[i], 0)
+	}
 	for _, t := range n.tracks {
 		for l := range t.lanes {
 			if t.lanes[l].parent == nb {
@@ -209,7 +212,7 @@ func (n *Node) begin() {
 func (n *Node) Wake() Time {
 	at := n.maintainAt
 	for _, t := range n.tracks {
-		at = min(at, t.headsAt)
+		at = min(at, t.headsAt, t.newsDue)
 		for _, p := range t.open {
 			at = min(at, p.due)
 		}
@@ -223,6 +226,9 @@ func (n *Node) Tick(now Time) {
 	for _, t := range n.tracks {
 		if t.headsAt <= now {
 			n.askHeads(now, t)
+		}
+		if t.newsDue <= now {
+			n.announce(t)
 		}
 		n.repair(now, t)
 	}
@@ -252,11 +258,17 @@ func (n *Node) maintain(now Time) {
 		if t.wanted {
 			n.adopt(now, t, improve)
 		}
+		if t.wanted && improve {
+			n.lift(t)
+		}
+		if t.source && improve {
+			n.thin(now, t)
+		}
 	}
 	if improve {
 		n.prune(now)
 	}
-	n.tellStates(now, false)
+	n.tellStates(now)
 	n.pump(now)
 }
 
@@ -266,6 +278,7 @@ func (n *Node) track(r event.Rendition) *track {
 		return t
 	}
 	t := newTrack(r, len(n.tracks), n.cfg.Role != Viewer && len(n.cfg.Wants) == 0)
+	t.tag = uint8(1 + n.random.below(255))
 	n.tracks = append(n.tracks, t)
 	return t
 }
@@ -298,17 +311,29 @@ func (n *Node) Drain(now Time) {
 // prune makes room among the neighbours: when there are many more than are wanted,
 // the least useful one goes.
 func (n *Node) prune(now Time) {
-	if n.cfg.Role != Viewer || len(n.conns) <= 2*n.t.Neighbours {
+	if n.cfg.Role != Viewer || len(n.conns) < n.t.Neighbours {
 		return
 	}
 	var worst *neighbour
+	nearer := 0 // than the one that is farthest
 	for _, nb := range n.conns {
-		if nb.inUse() || now-nb.since < 10*time.Second || nb.role == Seed {
+		if nb.inUse() || now-nb.since < 5*time.Second || nb.role == Seed || nb.rtt == 0 {
 			continue
 		}
-		if worst == nil || cmp.Compare(nb.lag(), worst.lag()) > 0 {
+		if worst == nil || nb.rtt > worst.rtt {
 			worst = nb
 		}
+	}
+	if worst == nil {
+		return
+	}
+	for _, nb := range n.conns {
+		if nb.rtt > 0 && 2*nb.rtt < worst.rtt {
+			nearer++
+		}
+	}
+	if len(n.conns) <= 2*n.t.Neighbours && nearer < n.t.Neighbours/2 {
+		return
 	}
 	if worst != nil {
 		n.drop(now, worst, Useless)

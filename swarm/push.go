@@ -3,6 +3,8 @@ package swarm
 import (
 	"slices"
 	"time"
+
+	"github.com/shoalcast/shoal/event"
 )
 
 // queued is a block that waits to be sent.
@@ -55,6 +57,7 @@ func (n *Node) forward(now Time, t *track, p *piece, i int, from *neighbour) {
 func (n *Node) pump(now Time) {
 	for {
 		var next *neighbour
+		var first Time
 		busy := n.busy[:0]
 		for _, nb := range n.busy {
 			n.freshen(now, nb)
@@ -65,8 +68,8 @@ func (n *Node) pump(now Time) {
 			if nb.sent+uint64(nb.queue[0].size()) > nb.limit {
 				continue
 			}
-			if next == nil || nb.queue[0].at < next.queue[0].at || nb.queue[0].at == next.queue[0].at && nb.up > next.up {
-				next = nb
+			if at := nb.queue[0].at - n.headStart(nb); next == nil || at < first || at == first && nb.up > next.up {
+				next, first = nb, at
 			}
 		}
 		clear(n.busy[len(busy):])
@@ -84,6 +87,16 @@ func (n *Node) pump(now Time) {
 		n.stats.Sent += int64(q.size())
 		n.send(next, &Block{Key: q.p.head.Key(), Index: q.i, Data: q.p.blocks[q.i]})
 	}
+}
+
+// headStart is how much earlier than they came blocks for a neighbour count as come: who has
+// the uplink to pass them on goes first.
+func (n *Node) headStart(nb *neighbour) Time {
+	rate := 0.0
+	for _, t := range n.tracks {
+		rate += t.rate
+	}
+	return Time(min(float64(nb.up)/max(rate*8*4, 1), 1) * float64(n.t.HeadStart))
 }
 
 func (q *queued) size() int { return len(q.p.blocks[q.i]) }
@@ -259,15 +272,23 @@ func (n *Node) place(now Time, t *track, p *piece, i int, data []byte, from *nei
 	if from != nil && t.lanes[lane].parent == from {
 		t.delivered(now, lane, p)
 	}
-	if other := p.answered(from, i); other != nil {
-		cancel := Cancel{Key: p.head.Key()}
-		cancel.Blocks.Set(i)
-		n.send(other, &cancel)
+	other := p.answered(from, i)
+	if other != nil {
+		n.cancel(other, p, i)
+	}
+	if parent := t.lanes[lane].parent; parent != nil && parent != from && parent != other && p.headAt >= t.lanes[lane].since {
+		n.cancel(parent, p, i) // it may not have pushed it yet
 	}
 	n.forward(now, t, p, i, from)
 	if p.whole() {
 		n.finished(now, t, p)
 	}
+}
+
+func (n *Node) cancel(nb *neighbour, p *piece, i int) {
+	cancel := &Cancel{Key: p.head.Key()}
+	cancel.Blocks.Set(i)
+	n.send(nb, cancel)
 }
 
 func (n *Node) falseBlock(now Time, p *piece, from *neighbour) {
@@ -284,10 +305,34 @@ func (n *Node) finished(now Time, t *track, p *piece) {
 	n.out.Pieces = append(n.out.Pieces, &Piece{
 		Head: p.head, Blocks: p.blocks, Bytes: p.from, Duplicate: p.dup, Rejected: p.rejected,
 	})
-	have := &Have{Key: p.head.Key(), Count: 1}
+	if t.news.Count > 0 && (t.news.Epoch != p.pos().Epoch || t.news.N+uint64(t.news.Count) != p.pos().N) {
+		n.announce(t)
+	}
+	if t.news.Count == 0 {
+		t.news.Key, t.newsDue = p.head.Key(), now+n.t.Announce
+	}
+	if t.news.Count++; t.news.Count >= 2 || n.t.Announce == 0 {
+		n.announce(t)
+	}
+}
+
+// announce tells those to whom they are news of pieces that are whole.
+func (n *Node) announce(t *track) {
+	if t.newsDue = never; t.news.Count == 0 {
+		return
+	}
+	have := t.news
+	t.news.Count = 0
 	for _, nb := range n.conns {
-		if nb.hello && nb.role != Seed && !(len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())) {
-			n.send(nb, have)
+		if !nb.hello || nb.role == Seed {
+			continue
+		}
+		knows := len(nb.tracks) > t.index
+		for i := 0; knows && i < have.Count; i++ {
+			knows = nb.tracks[t.index].haves.has(event.Position{Epoch: have.Epoch, N: have.N + uint64(i)})
+		}
+		if !knows {
+			n.send(nb, &have)
 		}
 	}
 }

@@ -79,7 +79,7 @@ func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	case *Peers:
 		n.onPeers(now, nb, m)
 	case *Drain:
-		nb.draining = true
+		n.onDrain(nb)
 		n.maintainAt = now
 	case *GetRecords:
 		n.onGetRecords(now, nb)
@@ -94,6 +94,17 @@ func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	case *Bye:
 		// The transport tells when it is closed.
 	}
+}
+
+// onDrain takes note that a neighbour leaves: its places are free.
+func (n *Node) onDrain(nb *neighbour) {
+	if nb.draining {
+		return
+	}
+	for i, nt := range nb.tracks {
+		n.tracks[i].kids.add(nt.gives, -1)
+	}
+	nb.draining = true
 }
 
 // greet takes in a neighbour's Hello and tells it what there is.
@@ -206,8 +217,11 @@ func (n *Node) onPeers(now Time, nb *neighbour, m *Peers) {
 		return
 	}
 	room := n.t.Neighbours - len(n.conns)
+	if nb.parent() {
+		room += n.t.Neighbours
+	}
 	if n.looking() {
-		room = n.t.MaxConns*3/4 - len(n.conns)
+		room = 2*n.t.Neighbours - len(n.conns)
 	}
 	for _, h := range m.Hints {
 		if room <= 0 || !n.dials.take(now, dialCost) {

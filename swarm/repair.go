@@ -51,8 +51,10 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 			t.headsAt = min(t.headsAt, now+grace)
 		}
 		nt.announced(0)
-	case m.Count == 1:
-		nt.announced(now - p.headAt)
+	default:
+		if m.Count <= 2 {
+			nt.announced(now - p.headAt)
+		}
 		if !p.whole() {
 			p.due = min(p.due, now+time.Millisecond)
 		}
@@ -121,6 +123,9 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 	if timed && slack > n.t.ToSeeds {
 		next = min(next, now+slack-n.t.ToSeeds)
 	}
+	if timed && slack > n.t.ToPeers {
+		next = min(next, now+slack-n.t.ToPeers)
+	}
 	if p.asks == nil {
 		p.asks = make([]ask, len(p.blocks))
 	}
@@ -186,19 +191,27 @@ func add(wants []wish, nb *neighbour, k Key, i int) []wish {
 // overdue reports whether a block of lane l is to be asked for, or when to look again.
 func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.Duration, timed bool) (bool, Time) {
 	ln := &t.lanes[l]
-	pushed := ln.parent != nil && t.depth[l] != NoDepth && p.headAt >= ln.since
-	if !pushed {
+	pushed := ln.parent != nil && t.depth[l] != NoDepth
+	moved := ln.since
+	var expected Time
+	switch {
+	case pushed:
+		if moved += ln.parent.trip() + justMoved; p.headAt >= moved {
+			expected = p.headAt + max(n.t.Patience, ln.late+4*ln.dev)
+		} else if ln.soft {
+			expected = p.headAt + n.t.Moved
+		} else {
+			expected = p.headAt + justMoved
+		}
+	case ln.lingers && now-ln.since < linger:
+		expected = p.headAt + n.t.Moved
+	default:
 		return true, now
 	}
-	expected := p.headAt + max(n.t.Patience, ln.late*3/2+50*time.Millisecond)
-	moved := ln.since + ln.parent.trip() + justMoved
-	if p.headAt < moved {
-		expected = min(expected, max(moved, p.headAt+justMoved))
-	}
-	if now < expected && (!timed || slack > n.t.ToSeeds) {
+	if now < expected && (!timed || slack > n.t.ToPeers) {
 		return false, expected
 	}
-	if !a.missed && now >= expected && p.headAt >= moved {
+	if pushed && !a.missed && now >= expected && p.headAt >= moved {
 		a.missed = true
 		if ln.missed++; ln.missed >= n.t.Missed {
 			n.fail(now, t, l)
@@ -341,9 +354,7 @@ func (n *Node) fetch(p *piece) {
 		}
 		f.Last = i
 		if a := &p.asks[i]; a.by != nil {
-			cancel := Cancel{Key: p.head.Key()}
-			cancel.Blocks.Set(i)
-			n.send(a.by, &cancel)
+			n.cancel(a.by, p, i)
 			a.by.wants--
 			a.by = nil
 		}

@@ -20,12 +20,15 @@ type track struct {
 	floor  event.Position
 	newest event.Position
 
-	lanes [allLanes]lane
-	depth [allLanes]uint8 // this node's own
-	told  [allLanes]uint8 // what neighbours were told last
-	spare uint16
-	opens LaneMask // lanes of which it takes more children
-	tell  Time     // when they were
+	lanes                [allLanes]lane
+	kids                 kids
+	depth                [allLanes]uint8 // this node's own
+	branch               [allLanes]uint8 // that its lanes are in
+	tag                  uint8           // of the branches that begin here
+	spare                uint16
+	least                uint32
+	opens                LaneMask // lanes of which it takes more children
+	toldKids, toldOthers told
 
 	rate    float64 // bytes of media a second, smoothed
 	largest int64   // bytes of the largest recent piece, fading
@@ -36,6 +39,9 @@ type track struct {
 	began   Time           // when the first head came
 	headsAt Time           // when missing heads are looked for
 	asked   []headAsk
+
+	news    Have // whole pieces that were not announced yet; Count 0: none
+	newsDue Time
 
 	headMisses int // runs of heads that were asked for in vain, in a row
 
@@ -67,9 +73,9 @@ func (p *piece) whole() bool         { return p.left == 0 }
 const never Time = 1<<62 - 1
 
 func newTrack(r event.Rendition, index int, source bool) *track {
-	t := &track{r: r, index: index, source: source, headsAt: never, dur: 0.2}
+	t := &track{r: r, index: index, source: source, headsAt: never, newsDue: never, dur: 0.2}
 	for l := range t.depth {
-		t.depth[l], t.told[l] = NoDepth, NoDepth
+		t.depth[l], t.toldKids.depth[l], t.toldOthers.depth[l] = NoDepth, NoDepth, NoDepth
 		if source {
 			t.depth[l] = 0
 		}

@@ -141,7 +141,7 @@ const (
 )
 
 // gives is the uplink budget that a viewer states, in bit/s.
-func (p *peer) gives() float64 { return max(0, p.upRate-forControl) * forBlocks }
+func (p *peer) gives() float64 { return p.upRate * forBlocks }
 
 func perByte(bits float64) float64 { return 8e9 / bits }
 

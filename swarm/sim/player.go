@@ -6,9 +6,9 @@ import (
 )
 
 const (
-	lateKept = 50                     // pieces whose lateness is remembered: 10 s
-	lateGood = 0.96                   // share of them that a player wants to be in time
-	margin   = 100 * time.Millisecond // and on top
+	lateKept = 50   // pieces whose lateness is remembered: 10 s
+	lateGood = 0.96 // share of them that a player wants to be in time
+	margin   = 20 * time.Millisecond
 	quiet    = 5 * time.Second        // after a hold, before it catches up
 	speed    = 0.1                    // by how much it plays faster or slower
 	skipAt   = time.Second            // so far behind what it wants, it skips

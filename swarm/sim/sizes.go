@@ -103,7 +103,7 @@ func sizeOf(m swarm.Message) (size, data int) {
 	case *swarm.Peers:
 		n += 1 + len(m.Hints)*(16+1+6+1)
 	case *swarm.State:
-		n += 1 + len(m.Depth) + 2 + 4
+		n += 1 + len(m.Depth) + len(m.Branch) + 2 + 4 + 4
 	case *swarm.Credit:
 		n += 5
 	case *swarm.Ping, *swarm.Pong:
