@@ -23,6 +23,7 @@ type meeting struct {
 	rooms map[metainfo.InfoHash][]*member
 	cut   bool // nothing arrives
 	down  bool // nobody gets in
+	bans  int
 }
 
 type member struct {
@@ -69,6 +70,13 @@ func (m *meeting) setCut(cut bool) {
 	m.cut = cut
 }
 
+// banned returns how many connections ended with a ban.
+func (m *meeting) banned() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.bans
+}
+
 func (*member) Dial(swarm.Dial)      {}
 func (*member) Signal(*swarm.Signal) {}
 
@@ -111,7 +119,12 @@ func (w *wire) Send(frame []byte) error {
 	return w.to.Receive(frame)
 }
 
-func (w *wire) Close(string, bool) {
+func (w *wire) Close(_ string, ban bool) {
+	if ban {
+		w.room.mu.Lock()
+		w.room.bans++
+		w.room.mu.Unlock()
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.to != nil {

@@ -267,3 +267,21 @@ func TestMovingForwardLetsGoOfWhatLiesBehind(t *testing.T) {
 		t.Errorf("asked for %v", asked)
 	}
 }
+
+// Whoever joins in the middle of a segment and hears of the next one before it has heard
+// all of this one gets the rest of this one too.
+func TestHeadsOfTheSegmentBeforeMayComeAfterTheNextOnes(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.viewer(10e6)
+	f := r.fake(n, 1, Hello{Up: 1000})
+	n.Follow(r.now, "v0", key(2).Position)
+	for _, i := range []int{4, 5, 2, 3} {
+		h := rigPiece(i, 20_000)
+		f.send(h, block(h, 0), block(h, 1))
+	}
+	for i := 2; i <= 5; i++ {
+		if n.pieces[key(i)] == nil {
+			t.Errorf("piece %d never came to be whole", i)
+		}
+	}
+}

@@ -164,8 +164,13 @@ const (
 	guessedRate = 2e6 // bit/s, while nothing is known of a stream
 )
 
-// trim lets go of what is no longer playable live.
+// trim lets go of what is no longer playable live. Heads come in any order, so while there
+// is room for all, those before the first start of a segment are what came first of one
+// whose beginning is under way.
 func (t *track) trim() {
+	if t.roomy() {
+		return
+	}
 	start := manifest.WindowStart(len(t.pieces), func(i int) *manifest.Entry { return &t.pieces[i].head.Entry })
 	if start == 0 {
 		return
@@ -176,6 +181,17 @@ func (t *track) trim() {
 	}
 	t.pieces = slices.Delete(t.pieces, 0, start)
 	t.open = slices.DeleteFunc(t.open, func(p *piece) bool { return p.pos().Before(t.floor) })
+}
+
+// roomy reports whether all that is here fits into the live window.
+func (t *track) roomy() bool {
+	var media event.Ticks
+	var bytes int64
+	for _, p := range t.pieces {
+		media += p.head.Entry.Dur
+		bytes += p.head.Entry.Size
+	}
+	return media <= manifest.LiveWindow && bytes <= manifest.MaxWindowBytes && len(t.pieces) <= manifest.MaxWindowEntries
 }
 
 // lane returns the lane that carries block i of piece number n.
