@@ -67,6 +67,23 @@ func (f swarmFlags) rate() int64 {
 	return int64(n)
 }
 
+// stunFor lists the STUN servers that viewers are told of, with ours first; world is the
+// host that they reach this machine by, empty if they know best.
+func (n *node) stunFor(f swarmFlags, world string) []string {
+	var out []string
+	if _, port, err := net.SplitHostPort(strings.TrimPrefix(n.running.STUN, "stun:")); err == nil {
+		out = append(out, net.JoinHostPort(world, port))
+	}
+	for _, u := range list(f.ICEServers) {
+		addr := strings.TrimPrefix(u, "stun:")
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			addr = net.JoinHostPort(addr, stunPort)
+		}
+		out = append(out, addr)
+	}
+	return out
+}
+
 // seeding brings the seed into swarms: the client, and what viewers are told of it. own
 // is set where the tracker runs in this process.
 func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options) error {
@@ -96,12 +113,14 @@ func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options)
 	if err != nil {
 		return refused(err)
 	}
+	world := "" // the host that viewers reached the origin by
+	if ip.IsValid() {
+		world = ip.String()
+	}
 	port := fmt.Sprint(client.Port())
 	n.running.Torrent = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
-	o.Seeds = []string{":" + port}
-	if f.PublicIP != "" {
-		o.Seeds = []string{net.JoinHostPort(f.PublicIP, port)}
-	}
+	o.Seeds = []string{net.JoinHostPort(world, port)}
+	o.STUN = n.stunFor(f, world)
 	o.Transport, o.Files, o.Egress = bt.Transport{Client: client}, client, 8*f.rate()
 	n.group.Add(proc.Service, "torrent", func(ctx context.Context) error {
 		<-ctx.Done()
