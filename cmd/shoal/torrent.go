@@ -67,6 +67,23 @@ func (f swarmFlags) rate() int64 {
 	return int64(n)
 }
 
+// publicIP is where the world reaches this machine, as far as flags tell: a public URL
+// with a name in it does not.
+func (f swarmFlags) publicIP(publicURL string) netip.Addr {
+	if f.PublicIP != "" {
+		return netip.MustParseAddr(f.PublicIP).Unmap() // check has seen it
+	}
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil || ip.IsUnspecified() || ip.IsLoopback() {
+		return netip.Addr{}
+	}
+	return ip.Unmap()
+}
+
 // stunFor lists the STUN servers that viewers are told of, with ours first; world is the
 // host that they reach this machine by, empty if they know best.
 func (n *node) stunFor(f swarmFlags, world string) []string {
@@ -86,7 +103,7 @@ func (n *node) stunFor(f swarmFlags, world string) []string {
 
 // seeding brings the seed into swarms: the client, and what viewers are told of it. own
 // is set where the tracker runs in this process.
-func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options) error {
+func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, o *seeder.Options) error {
 	o.Trackers, o.Announce = list(f.Trackers), list(f.Trackers)
 	if own != nil {
 		o.SwarmSize = func(hash metainfo.InfoHash) int { return own.SwarmSize(hash) }
@@ -97,10 +114,7 @@ func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options)
 	if f.Torrent == "" {
 		return nil
 	}
-	ip := netip.Addr{}
-	if f.PublicIP != "" {
-		ip = netip.MustParseAddr(f.PublicIP) // check has seen it
-	}
+	ip := f.publicIP(publicURL)
 	client, err := bt.New(bt.Options{
 		Listen: f.Torrent, WebRTC: f.WebRTC, PublicIP: ip, ICEServers: list(f.ICEServers),
 		MaxConns: seedConns, UploadRate: f.rate(), Log: n.log.With(obs.KeyService, "torrent"),
