@@ -12,7 +12,7 @@ import (
 	"github.com/zeebo/bencode"
 )
 
-// tracker names one seed to everybody.
+// tracker names one seed to everybody else.
 type tracker struct {
 	url      string
 	server   *http.Server
@@ -36,10 +36,16 @@ func newTracker(ctx context.Context, seed netip.AddrPort) (*tracker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the tracker's answer: %w", err)
 	}
+	nobody, err := bencode.EncodeBytes(map[string]any{"interval": 60, "peers": ""})
+	if err != nil {
+		return nil, fmt.Errorf("write the tracker's answer: %w", err)
+	}
 	t := &tracker{url: "http://" + l.Addr().String() + "/announce", complete: make(chan struct{})}
 	t.server = &http.Server{ReadHeaderTimeout: 5 * time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.FormValue("left") == "0" {
 			t.once.Do(func() { close(t.complete) })
+			_, _ = w.Write(nobody)
+			return
 		}
 		_, _ = w.Write(answer)
 	})}

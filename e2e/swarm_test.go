@@ -1,13 +1,20 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
+	"net"
+	"net/netip"
 	"net/url"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/shoalcast/shoal/swarm/metainfo"
 )
 
 // metric returns the value of a metric without labels.
@@ -81,6 +88,53 @@ func TestThreeViewersTakeMostFromEachOther(t *testing.T) {
 	copies := i.metric("shoal_seed_sent_bytes_total") / (float64(all) / 3)
 	if copies == 0 || copies > 2 {
 		t.Errorf("the seed gave %.1f copies to three viewers", copies)
+	}
+}
+
+func TestTheSeedIsFoundWhereTheWorldReachesIt(t *testing.T) {
+	t.Parallel()
+	const public = "203.0.113.7"
+	i := up(t, "--public-url", "http://"+public+":8080")
+	s := i.addStream("concert")
+	s.RTMP = strings.Replace(s.RTMP, public, "127.0.0.1", 1)
+	encoder(t, s)
+	i.live("concert")
+	world := func(addr string) string {
+		_, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return net.JoinHostPort(public, port)
+	}
+	seed, stun := world(i.at.Torrent), world(strings.TrimPrefix(i.at.STUN, "stun:"))
+	_, body, _ := i.get("/live/concert/manifest.json")
+	var d struct {
+		Seeds, STUN []string
+		Magnet      string
+	}
+	if err := json.Unmarshal(body, &d); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(d.Seeds, []string{seed}) || !slices.Equal(d.STUN, []string{stun}) {
+		t.Errorf("manifest.json names seeds %v and STUN %v, want %s and %s", d.Seeds, d.STUN, seed, stun)
+	}
+	// The tracker, which is all that a magnet link without the page leads to.
+	link, err := metainfo.ParseMagnet(d.Magnet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := url.Values{
+		"info_hash": {string(link.InfoHash[:])}, "peer_id": {strings.Repeat("x", 20)}, "port": {"1"}, "left": {"1"},
+	}
+	addr := netip.MustParseAddrPort(seed)
+	compact := append(addr.Addr().AsSlice(), byte(addr.Port()>>8), byte(addr.Port()))
+	var answer []byte
+	waitFor(t, 10*time.Second, "the tracker to know the seed", func() bool {
+		_, answer, _ = i.get("/announce?" + q.Encode())
+		return bytes.Contains(answer, compact)
+	})
+	if bytes.Contains(answer, []byte{127, 0, 0, 1}) {
+		t.Errorf("the tracker names this machine's own address: %q", answer)
 	}
 }
 

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,34 +59,49 @@ func (o Options) enterPage(ctx context.Context, loc Location) (*entrance, error)
 		return nil, err
 	}
 	in.trackers = in.document.Trackers
-	in.seeds = o.resolve(ctx, loc, in.document.Seeds)
+	in.seeds = o.resolve(ctx, complete(loc, in.document.Seeds, maxSeeds))
+	if stun := complete(loc, in.document.STUN, maxSTUN); len(stun) > 0 && o.STUN != nil {
+		o.STUN(stun)
+	}
 	if in.descriptor, err = metainfo.NewDescriptor(in.document.Genesis); err != nil {
 		return nil, fmt.Errorf("make the descriptor of the stream's swarm: %w", err)
 	}
 	return in, nil
 }
 
-// maxSeeds bounds the addresses that are dialled on a document's word.
-const maxSeeds = 8
+// Bounds of the addresses that are used on a document's word.
+const (
+	maxSeeds = 8
+	maxSTUN  = 3
+)
 
-// resolve finds the addresses of seeds. One that cannot be found is left out: the
-// trackers know more.
-func (o Options) resolve(ctx context.Context, loc Location, seeds []string) []netip.AddrPort {
+// complete gives addresses that name no host the page's; it takes no more than most.
+func complete(loc Location, addrs []string, most int) []string {
 	page, err := url.Parse(loc.Base)
 	if err != nil {
 		return nil
 	}
+	var out []string
+	for _, a := range addrs[:min(len(addrs), most)] {
+		host, port, err := net.SplitHostPort(a)
+		if err == nil {
+			out = append(out, net.JoinHostPort(cmp.Or(host, page.Hostname()), port))
+		}
+	}
+	return out
+}
+
+// resolve finds the addresses of seeds. One that cannot be found is left out: the
+// trackers know more.
+func (o Options) resolve(ctx context.Context, seeds []string) []netip.AddrPort {
 	ctx, cancel := context.WithTimeout(ctx, o.timing.reply)
 	defer cancel()
 	var out []netip.AddrPort
-	for _, s := range seeds[:min(len(seeds), maxSeeds)] {
+	for _, s := range seeds {
 		host, text, err := net.SplitHostPort(s)
 		port, perr := strconv.ParseUint(text, 10, 16)
 		if err != nil || perr != nil || port == 0 {
 			continue
-		}
-		if host == "" {
-			host = page.Hostname()
 		}
 		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
 		if err != nil {

@@ -67,6 +67,7 @@ type document struct {
 	Renditions map[event.Rendition]renditionEntry `json:"renditions"`
 	Trackers   []string                           `json:"trackers"` // of the stream's swarm
 	Seeds      []string                           `json:"seeds"`    // host:port; no host is the page's
+	STUN       []string                           `json:"stun"`     // as seeds
 
 	gossip bool // made of entries that the swarm brought, already verified
 }

@@ -2,6 +2,7 @@ package peer
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +10,21 @@ import (
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/swarm/metainfo"
 )
+
+// Where the page names STUN servers, these are used; a host that is missing is the page's.
+func TestThePageSaysWhereSTUNIs(t *testing.T) {
+	o := newOrigin(t, "alice")
+	o.begin(mustMedia(t, small))
+	o.publish(10)
+	o.stun = []string{":4000", "stun.example.org:3478", "nonsense", "[2001:db8::1]:5"}
+	var told []string
+	s := swarmer(t, o, &meeting{}, time.Second/2)
+	s.STUN = func(servers []string) { told = append(told, servers...) }
+	s.mustWatch(t)
+	if want := []string{"127.0.0.1:4000", "stun.example.org:3478"}; !slices.Equal(told, want) {
+		t.Errorf("told of %v, want %v", told, want)
+	}
+}
 
 // A stream's magnet link leads to its page, and is as strict about whose it is.
 func TestAMagnetLinkIsWatched(t *testing.T) {

@@ -64,6 +64,30 @@ func (m *meeting) Find(ctx context.Context, hash metainfo.InfoHash, _ []string) 
 	return nil, ctx.Err()
 }
 
+// tell says something to all who are there, from a peer that listens to nobody.
+func (m *meeting) tell(t *testing.T, messages ...swarm.Message) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, room := range m.rooms {
+		for _, n := range room {
+			var encoder swarm.Encoder
+			to := n.loop.Attach(&wire{room: m}, false)
+			for _, msg := range messages {
+				frames, err := encoder.Encode(nil, msg)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, f := range frames {
+					if err := to.Receive(f); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}
+}
+
 func (m *meeting) setCut(cut bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

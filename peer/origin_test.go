@@ -47,6 +47,7 @@ type testOrigin struct {
 	changed  chan struct{}
 	fresh    time.Duration
 	seeds    []*testSeed
+	stun     []string
 	// hook answers in the origin's place when it returns true; hit counts from 0 per path.
 	hook func(w http.ResponseWriter, r *http.Request, hit int) bool
 }
@@ -338,7 +339,7 @@ func (o *testOrigin) choose(r *http.Request) []manifest.Envelope {
 // answer writes the document and unlocks.
 func (o *testOrigin) answer(w http.ResponseWriter, entries []manifest.Envelope) {
 	b, err := json.Marshal(map[string]any{
-		"v": 1, "name": "cam", "stream_id": o.id, "live": o.live, "now": o.now().UnixMilli(), "genesis": o.genesis,
+		"v": 1, "name": "cam", "stream_id": o.id, "live": o.live, "now": o.now().UnixMilli(), "genesis": o.genesis, "stun": o.stun,
 		"rotations": []manifest.Envelope{}, "sessions": o.sessions[:len(o.sessions)-o.hidden],
 		"renditions": map[string]any{"v0": map[string]any{"codecs": "avc1", "entries": entries}},
 	})

@@ -22,6 +22,7 @@ import (
 // that come by gossip.
 type party struct {
 	loop      *live.Loop
+	verifier  *swarm.Trusted // the loop's goroutine alone
 	member    live.Membership
 	origin    *origin // nil where there is none
 	rendition event.Rendition
@@ -65,7 +66,8 @@ type partyOptions struct {
 
 func newParty(o partyOptions) *party {
 	p := &party{
-		origin: o.origin, rendition: o.rendition, timing: o.timing, log: o.log,
+		verifier: swarm.NewTrusted(o.trust),
+		origin:   o.origin, rendition: o.rendition, timing: o.timing, log: o.log,
 		fetches: make(chan swarm.Fetch, 64), changed: make(chan struct{}),
 		shelf: newShelf(), inits: map[event.Root][]byte{},
 		toOrigin: originSlack(o.trip, o.origin != nil),
@@ -79,7 +81,7 @@ func newParty(o partyOptions) *party {
 	_, _ = rand.Read(random[:])
 	p.loop = live.New(live.Options{
 		Node: swarm.Config{
-			Stream: o.trust.ID(), ID: id, Verifier: swarm.NewTrusted(o.trust), Wants: []event.Rendition{o.rendition},
+			Stream: o.trust.ID(), ID: id, Verifier: p.verifier, Wants: []event.Rendition{o.rendition},
 			Up: o.up, NoOrigin: o.origin == nil, Random: binary.BigEndian.Uint32(random[:]), Tuning: tuning,
 		},
 		Handler: live.Handler{
@@ -102,18 +104,24 @@ func (p *party) join(t live.Transport, d metainfo.Descriptor, trackers []string)
 	return nil
 }
 
-// run takes part until ctx ends.
+// run takes part until ctx ends, or the swarm has evidence against the stream.
 func (p *party) run(ctx context.Context) error {
 	defer p.member.Close()
 	var group sync.WaitGroup
 	defer group.Wait()
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for range fetchers {
 		group.Go(func() { p.fetcher(ctx) })
 	}
-	group.Go(func() { p.count(ctx) })
-	return p.loop.Run(ctx)
+	group.Go(func() { p.look(ctx, cancel) })
+	if err := p.loop.Run(ctx); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, ErrBroken) {
+		return cause
+	}
+	return nil
 }
 
 // post runs fn with the node soon. After the end of the party there is no node to run
@@ -130,8 +138,9 @@ func (p *party) wake() {
 	p.changed = make(chan struct{})
 }
 
-// count keeps the figures that others show.
-func (p *party) count(ctx context.Context) {
+// look keeps the figures that others show, and ends the party with the first fork that
+// others sent.
+func (p *party) look(ctx context.Context, end context.CancelCauseFunc) {
 	tick := time.NewTicker(tickEvery)
 	defer tick.Stop()
 	for {
@@ -145,6 +154,9 @@ func (p *party) count(ctx context.Context) {
 			p.mu.Lock()
 			p.peers, p.given = s.Conns, s.Sent
 			p.mu.Unlock()
+			if forks := p.verifier.Forks(); len(forks) > 0 {
+				end(fmt.Errorf("%w: %w", ErrBroken, &forks[0].Error))
+			}
 		})
 	}
 }

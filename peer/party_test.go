@@ -3,6 +3,7 @@ package peer
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -377,6 +378,53 @@ func TestALiarAmongTheSeeds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Two entries that the creator's key signed for one place are proof against it, also where
+// only the swarm shows them.
+func TestAForkThatOnlyTheSwarmShowsIsBroken(t *testing.T) {
+	t.Parallel()
+	for _, page := range []bool{true, false} {
+		t.Run(fmt.Sprintf("page=%v", page), func(t *testing.T) {
+			t.Parallel()
+			o, m := newOrigin(t, "alice"), &meeting{}
+			o.begin(mustMedia(t, small))
+			o.publish(10)
+			o.seed(t, m, false)
+			o.play(60)
+			s := swarmer(t, o, m, time.Minute)
+			if !page {
+				s.URL = o.magnet(t)
+			}
+			wait := s.begin(t)
+			eventually(t, "playing", func() bool { return s.latest().PiecesVerified > 5 })
+			m.tell(t, &swarm.Hello{Version: swarm.Version, Stream: o.id, ID: swarm.PeerID{0xfd}}, o.forked(t))
+			if _, err := wait(); !errors.Is(err, ErrBroken) || !errors.Is(err, manifest.ErrFork) {
+				t.Fatalf("%v\n%s", err, s.log.String())
+			}
+			if s.latest().State != Broken {
+				t.Errorf("at the end it shows %s", s.latest().State)
+			}
+		})
+	}
+}
+
+// forked signs the newest place a second time.
+func (o *testOrigin) forked(t *testing.T) *swarm.Head {
+	t.Helper()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	e := o.signed[len(o.signed)-1].Entry
+	e.At++
+	env, err := manifest.SignEntry(o.session, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := swarm.HeadOf(manifest.Signed{Entry: e, Envelope: env}, manifest.Leaves(o.blobs[e.Root]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
 }
 
 // Another publish, lost pieces and another format are as over HTTP.

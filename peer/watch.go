@@ -45,9 +45,12 @@ type Options struct {
 	Serving func(playlist string)
 	// Transport brings the stream's peers together; nil watches over HTTP alone.
 	Transport live.Transport
-	UpRate    int64            // bit/s that are given to other viewers at most; 0: the swarm's default
-	NoUp      bool             // give other viewers nothing
-	Now       func() time.Time // the viewer's clock; default: time.Now
+	// STUN is told, before the swarm is joined, which STUN servers the stream's page names,
+	// as host:port; it is not called where that names none.
+	STUN   func(servers []string)
+	UpRate int64            // bit/s that are given to other viewers at most; 0: the swarm's default
+	NoUp   bool             // give other viewers nothing
+	Now    func() time.Time // the viewer's clock; default: time.Now
 
 	timing *timing // for tests
 }

@@ -34,6 +34,7 @@ type document struct {
 	Magnet     string                             `json:"magnet,omitempty"`
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
+	STUN       []string                           `json:"stun,omitempty"`     // as seeds
 }
 
 type renditionState struct {
@@ -52,7 +53,7 @@ func (s *Service) invite(doc *document, st *stream, r *http.Request) {
 		return
 	}
 	base := requestBase(r)
-	doc.Trackers, doc.Seeds = s.opts.trackers(base), s.opts.Seeds
+	doc.Trackers, doc.Seeds, doc.STUN = s.opts.trackers(base), s.opts.Seeds, s.opts.STUN
 	if s.opts.PublicURL != "" {
 		base = strings.TrimRight(s.opts.PublicURL, "/")
 	}

@@ -58,6 +58,8 @@ type Options struct {
 	// Seeds are where viewers find this seed, as host:port; without a host it is the
 	// host by which they reached the origin.
 	Seeds []string
+	// STUN are the servers by which viewers find their addresses, written as Seeds are.
+	STUN []string
 	// Files offers finished archive files to BitTorrent clients; nil leaves that to the
 	// web seed.
 	Files Files

@@ -129,3 +129,18 @@ func TestAVariableThatSetsNothingIsRefused(t *testing.T) {
 	t.Setenv("SHOAL_RTPM", ":1935")
 	refuses(t, "SHOAL_RTPM", "version")
 }
+
+func TestThePublicAddressIsWhatFlagsTellOfIt(t *testing.T) {
+	for _, c := range [][3]string{
+		{"", "", "invalid IP"},
+		{"", "https://live.example.org", "invalid IP"},
+		{"", "http://127.0.0.1:8080", "invalid IP"},
+		{"", "http://203.0.113.7:8080", "203.0.113.7"},
+		{"", "https://[2001:db8::7]/", "2001:db8::7"},
+		{"198.51.100.1", "http://203.0.113.7:8080", "198.51.100.1"},
+	} {
+		if got := (swarmFlags{PublicIP: c[0]}).publicIP(c[1]).String(); got != c[2] {
+			t.Errorf("--public-ip %q --public-url %q: %s, want %s", c[0], c[1], got, c[2])
+		}
+	}
+}

@@ -114,7 +114,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	if a.ArchiveWindow > 0 {
 		opts.ArchiveDir, opts.ArchiveAge, opts.ArchiveBytes = n.dir.Path("archive"), a.ArchiveAge, int64(archive)
 	}
-	if err := n.seeding(sw, own, &opts); err != nil {
+	if err := n.seeding(sw, h.PublicURL, own, &opts); err != nil {
 		return nil, err
 	}
 	s := seeder.New(opts)

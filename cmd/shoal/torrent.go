@@ -67,9 +67,43 @@ func (f swarmFlags) rate() int64 {
 	return int64(n)
 }
 
+// publicIP is where the world reaches this machine, as far as flags tell: a public URL
+// with a name in it does not.
+func (f swarmFlags) publicIP(publicURL string) netip.Addr {
+	if f.PublicIP != "" {
+		return netip.MustParseAddr(f.PublicIP).Unmap() // check has seen it
+	}
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return netip.Addr{}
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	if err != nil || ip.IsUnspecified() || ip.IsLoopback() {
+		return netip.Addr{}
+	}
+	return ip.Unmap()
+}
+
+// stunFor lists the STUN servers that viewers are told of, with ours first; world is the
+// host that they reach this machine by, empty if they know best.
+func (n *node) stunFor(f swarmFlags, world string) []string {
+	var out []string
+	if _, port, err := net.SplitHostPort(strings.TrimPrefix(n.running.STUN, "stun:")); err == nil {
+		out = append(out, net.JoinHostPort(world, port))
+	}
+	for _, u := range list(f.ICEServers) {
+		addr := strings.TrimPrefix(u, "stun:")
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			addr = net.JoinHostPort(addr, stunPort)
+		}
+		out = append(out, addr)
+	}
+	return out
+}
+
 // seeding brings the seed into swarms: the client, and what viewers are told of it. own
 // is set where the tracker runs in this process.
-func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options) error {
+func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, o *seeder.Options) error {
 	o.Trackers, o.Announce = list(f.Trackers), list(f.Trackers)
 	if own != nil {
 		o.SwarmSize = func(hash metainfo.InfoHash) int { return own.SwarmSize(hash) }
@@ -80,10 +114,7 @@ func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options)
 	if f.Torrent == "" {
 		return nil
 	}
-	ip := netip.Addr{}
-	if f.PublicIP != "" {
-		ip = netip.MustParseAddr(f.PublicIP) // check has seen it
-	}
+	ip := f.publicIP(publicURL)
 	client, err := bt.New(bt.Options{
 		Listen: f.Torrent, WebRTC: f.WebRTC, PublicIP: ip, ICEServers: list(f.ICEServers),
 		MaxConns: seedConns, UploadRate: f.rate(), Log: n.log.With(obs.KeyService, "torrent"),
@@ -96,12 +127,14 @@ func (n *node) seeding(f swarmFlags, own *matchmaker.Service, o *seeder.Options)
 	if err != nil {
 		return refused(err)
 	}
+	world := "" // the host that viewers reached the origin by
+	if ip.IsValid() {
+		world = ip.String()
+	}
 	port := fmt.Sprint(client.Port())
 	n.running.Torrent = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
-	o.Seeds = []string{":" + port}
-	if f.PublicIP != "" {
-		o.Seeds = []string{net.JoinHostPort(f.PublicIP, port)}
-	}
+	o.Seeds = []string{net.JoinHostPort(world, port)}
+	o.STUN = n.stunFor(f, world)
 	o.Transport, o.Files, o.Egress = bt.Transport{Client: client}, client, 8*f.rate()
 	n.group.Add(proc.Service, "torrent", func(ctx context.Context) error {
 		<-ctx.Done()

@@ -31,7 +31,7 @@ type watchCmd struct {
 	Stats      string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
 	Listen     string  `default:":0" placeholder:"ADDR" help:"Where other viewers connect to, TCP and UDP; port 0 is any that is free."`
 	HTTPOnly   bool    `name:"http-only" help:"Take no part in the swarm: everything comes from the origin."`
-	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: the one beside the stream's page)."`
+	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: those that the stream's page names)."`
 	Pins       string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
 
@@ -106,6 +106,9 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 	if client != nil {
 		defer func() { err = errors.Join(err, client.Close()) }()
 		opts.Transport = bt.Transport{Client: client}
+		if c.ICEServers == "" {
+			opts.STUN = func(servers []string) { client.SetICEServers(stunURLs(servers)) }
+		}
 	}
 	show := c.reporter(t, link, opts.UpRate, stop)
 	opts.Stats, opts.Serving = show.line, show.serving
@@ -121,8 +124,17 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 	return &summary, err
 }
 
-// stunPort is where shoal's own STUN server listens unless it is told otherwise.
+// stunPort is where shoal's own STUN server listens unless it is told otherwise. It is
+// asked there until the stream's page has said where.
 const stunPort = "3478"
+
+func stunURLs(addrs []string) []string {
+	out := make([]string, len(addrs))
+	for i, a := range addrs {
+		out[i] = "stun:" + a
+	}
+	return out
+}
 
 // transport makes the viewer's BitTorrent client; nil when it takes no part in swarms.
 func (c *watchCmd) transport(link peer.Link, log *slog.Logger) (*bt.Client, error) {
@@ -132,7 +144,7 @@ func (c *watchCmd) transport(link peer.Link, log *slog.Logger) (*bt.Client, erro
 	ice := list(c.ICEServers)
 	if len(ice) == 0 && link.Location != nil {
 		if u, err := url.Parse(link.Location.Base); err == nil {
-			ice = []string{"stun:" + net.JoinHostPort(u.Hostname(), stunPort)}
+			ice = stunURLs([]string{net.JoinHostPort(u.Hostname(), stunPort)})
 		}
 	}
 	client, err := bt.New(bt.Options{Listen: c.Listen, WebRTC: c.Listen, ICEServers: ice, Log: log})

@@ -46,6 +46,7 @@ type ice struct {
 
 	mu       sync.Mutex
 	closed   bool
+	servers  []string            // STUN URLs
 	attempts map[string]*attempt // by id
 	made     map[string]*conn    // for the dialer, by address
 	open     map[*rtcConn]struct{}
@@ -73,7 +74,7 @@ func newICE(c *Client) (*ice, error) {
 	}
 	silent := &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	i := &ice{
-		client: c, socket: socket, cert: *cert, taken: make(chan net.Conn), done: make(chan struct{}),
+		client: c, socket: socket, servers: c.opts.ICEServers, cert: *cert, taken: make(chan net.Conn), done: make(chan struct{}),
 		attempts: map[string]*attempt{}, made: map[string]*conn{}, open: map[*rtcConn]struct{}{},
 	}
 	i.mux = pionice.NewUniversalUDPMuxDefault(pionice.UniversalUDPMuxParams{
@@ -160,7 +161,9 @@ func (i *ice) public() []netip.AddrPort {
 	if ip := i.client.opts.PublicIP; ip.IsValid() {
 		out = append(out, netip.AddrPortFrom(ip.Unmap(), local.Port()))
 	}
-	servers := i.client.opts.ICEServers
+	i.mu.Lock()
+	servers := i.servers
+	i.mu.Unlock()
 	for _, url := range servers[:min(len(servers), maxSTUNServers)] {
 		host, ok := strings.CutPrefix(url, "stun:")
 		if !ok {
@@ -186,6 +189,16 @@ func (i *ice) public() []netip.AddrPort {
 		}
 	}
 	return out
+}
+
+// SetICEServers puts STUN URLs in the place of Options.ICEServers.
+func (c *Client) SetICEServers(urls []string) {
+	if c.ice == nil {
+		return
+	}
+	c.ice.mu.Lock()
+	defer c.ice.mu.Unlock()
+	c.ice.servers = urls
 }
 
 // withCandidates adds addresses to a description as server-reflexive candidates (RFC

@@ -241,6 +241,20 @@ func TestTheSTUNServerSaysWhereOneIsAndNothingElse(t *testing.T) {
 	check(t, <-ended)
 }
 
+func TestSTUNServersThatAreLearntLaterAreAsked(t *testing.T) {
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	check(t, err)
+	defer conn.Close()
+	hub := newHub(t)
+	a, b := newNative(t, hub, 1, nil), newNative(t, hub, 2, nil)
+	a.client.SetICEServers([]string{fmt.Sprintf("stun:%s", conn.LocalAddr())})
+	meet(t, a, b)
+	check(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+	if _, _, err := conn.ReadFrom(make([]byte, 1500)); err != nil {
+		t.Errorf("it was not asked: %v", err)
+	}
+}
+
 func TestAPeerLearnsItsPublicAddressOnItsOnePort(t *testing.T) {
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	check(t, err)

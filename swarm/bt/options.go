@@ -21,7 +21,7 @@ type Options struct {
 	// PublicIP is this machine's address as the world sees it, if a one-to-one NAT
 	// hides it; it goes into ICE candidates. Invalid: unknown.
 	PublicIP netip.Addr
-	// ICEServers are STUN URLs, stun:host:port.
+	// ICEServers are STUN URLs, stun:host:port; SetICEServers changes them.
 	ICEServers []string
 	// MaxConns bounds the connections of each stream; default 200.
 	MaxConns int
