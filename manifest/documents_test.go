@@ -300,6 +300,22 @@ func with(e manifest.Entry, change func(*manifest.Entry)) manifest.Entry {
 	return e
 }
 
+func TestTheSignedBytesCanBeMadeAgainFromTheMembers(t *testing.T) {
+	c := withSession(t)
+	for _, s := range c.stream(t, epoch0, 12) {
+		e, err := manifest.DecodeEntry(s.Envelope)
+		must(t, err)
+		e.V = 0
+		if payload, err := e.Payload(); err != nil || !bytes.Equal(payload, s.Envelope.Payload) {
+			t.Errorf("%s is written again as %s, %v", s.Envelope.Payload, payload, err)
+		}
+		e.Dur = 0
+		if payload, err := e.Payload(); payload != nil || !errors.Is(err, manifest.ErrMalformed) {
+			t.Errorf("an entry that nobody may sign is written as %s, %v", payload, err)
+		}
+	}
+}
+
 func TestFreshnessGoesByTheServersTime(t *testing.T) {
 	const now = int64(epoch0)
 	for _, c := range []struct {

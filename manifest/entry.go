@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -81,13 +82,27 @@ func (e Entry) Holds(data []byte) bool {
 	return !e.Gap && int64(len(data)) == e.Size && RootOf(data) == e.Root
 }
 
-// SignEntry signs e with a session's key, filling in V.
-func SignEntry(key ed25519.PrivateKey, e Entry) (Envelope, error) {
+// Payload returns the bytes that SignEntry signs for e, with V filled in: compact JSON,
+// its members in their order here. Who knows an entry's members can make them again.
+func (e Entry) Payload() ([]byte, error) {
 	e.V = documentVersion
 	if err := e.check(); err != nil {
-		return Envelope{}, fmt.Errorf("sign entry %s: %w", e.Position(), err)
+		return nil, fmt.Errorf("write entry %s: %w", e.Position(), err)
 	}
-	return sign(key, TypeEntry, e)
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return nil, fmt.Errorf("write entry %s: %w", e.Position(), err)
+	}
+	return payload, nil
+}
+
+// SignEntry signs e with a session's key, filling in V.
+func SignEntry(key ed25519.PrivateKey, e Entry) (Envelope, error) {
+	payload, err := e.Payload()
+	if err != nil {
+		return Envelope{}, fmt.Errorf("sign: %w", err)
+	}
+	return seal(key, TypeEntry, payload), nil
 }
 
 // DecodeEntry reads an entry and checks its form, but not its signature: for what

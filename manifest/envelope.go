@@ -188,10 +188,14 @@ func sign(key ed25519.PrivateKey, payloadType string, document any) (Envelope, e
 	if err != nil {
 		return Envelope{}, fmt.Errorf("encode %s: %w", payloadType, err)
 	}
+	return seal(key, payloadType, payload), nil
+}
+
+func seal(key ed25519.PrivateKey, payloadType string, payload []byte) Envelope {
 	return Envelope{
 		PayloadType: payloadType,
 		Payload:     payload,
 		KeyID:       KeyID(key.Public().(ed25519.PublicKey)),
 		Sig:         ed25519.Sign(key, dsse.PAE(payloadType, payload)),
-	}, nil
+	}
 }

@@ -47,7 +47,6 @@ const (
 	trackIDs   = 64  // tracks that a sender may have declared at a time
 	maxRecords = 128 // envelopes of one Records
 	helloSize  = 1 + 20 + 16 + 1 + 1 + 4
-	headExtra  = 2 + 64 + 8 // what a head has beside its payload and leaves
 
 	helloLeaf       = 1
 	subscribeUrgent = 1

@@ -9,7 +9,10 @@ import (
 
 // Decoder reads the messages that come in on one connection, in the order in which they
 // were encoded. The zero Decoder is ready. It is not safe for concurrent use.
-type Decoder struct{ tracks [trackIDs]trackKey }
+type Decoder struct {
+	tracks [trackIDs]trackKey
+	stream event.StreamID // that the sender's Hello named
+}
 
 // Decode reads one frame. It returns nil without an error where there is nothing to act
 // on: the declaration of a track, or a kind of message that a later version may know;
@@ -37,9 +40,11 @@ func (d *Decoder) read(kind byte, r *reader) Message {
 	case kindTrack:
 		d.declare(r)
 	case kindHello:
-		return readHello(r)
+		m := readHello(r)
+		d.stream = m.Stream
+		return m
 	case kindHead:
-		return readHead(r)
+		return d.readHead(r)
 	case kindBlock:
 		m := &Block{Key: d.key(r), Index: int(r.u8()), Data: r.all()}
 		if len(m.Data) == 0 || len(m.Data) > event.BlockSize {
@@ -154,7 +159,7 @@ func readPlain(kind byte, r *reader) Message {
 }
 
 // readHello passes over what later versions add: roles, flags and what follows.
-func readHello(r *reader) Message {
+func readHello(r *reader) *Hello {
 	m := &Hello{Version: r.u8()}
 	m.Stream = event.StreamID(streamCoding.EncodeToString(r.take(20)))
 	m.ID, m.Role = r.peer(), Role(r.u8())
@@ -163,23 +168,6 @@ func readHello(r *reader) Message {
 	}
 	m.Leaf = r.u8()&helloLeaf != 0
 	m.Up = r.u32()
-	return m
-}
-
-func readHead(r *reader) Message {
-	m := &Head{Payload: r.take(int(r.u16()))}
-	copy(m.Sig[:], r.take(len(m.Sig)))
-	copy(m.KeyID[:], r.take(len(m.KeyID)))
-	if r.err == nil && (len(m.Payload) == 0 || len(r.rest)%32 != 0 || len(r.rest) > 32*MaxBlocks) {
-		r.fail("a head with a payload of %d bytes and %d bytes of leaves", len(m.Payload), len(r.rest))
-	}
-	if r.err != nil || len(r.rest) == 0 {
-		return m
-	}
-	m.Leaves = make([][32]byte, len(r.rest)/32)
-	for i := range m.Leaves {
-		copy(m.Leaves[i][:], r.take(32))
-	}
 	return m
 }
 
@@ -279,6 +267,13 @@ func (r *reader) uvarint() uint64 {
 	}
 	r.rest = r.rest[n:]
 	return v
+}
+
+// varint reads a signed number, written as the uvarint of twice its size, less one where
+// it is below zero.
+func (r *reader) varint() int64 {
+	v := r.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
 }
 
 func (r *reader) rendition() event.Rendition {

@@ -11,9 +11,10 @@ import (
 // are encoded: addresses are short because it remembers which tracks it declared. The
 // zero Encoder is ready. It is not safe for concurrent use.
 type Encoder struct {
-	tracks []trackKey // by id
-	oldest int        // id that is declared anew when all are taken
-	last   int        // id that was used last
+	tracks []trackKey     // by id
+	oldest int            // id that is declared anew when all are taken
+	last   int            // id that was used last
+	stream event.StreamID // that this side's Hello named
 }
 
 // Encode appends the frames of one message to dst: the message's, after that of a track
@@ -22,6 +23,8 @@ type Encoder struct {
 // ErrMessage, and leaves dst and the Encoder as they were.
 func (e *Encoder) Encode(dst [][]byte, m Message) ([][]byte, error) {
 	switch m := m.(type) {
+	case *Head:
+		return e.head(dst, m)
 	case *Block:
 		return e.block(dst, m)
 	case *Have:
@@ -44,6 +47,9 @@ func (e *Encoder) Encode(dst [][]byte, m Message) ([][]byte, error) {
 	}
 	if len(frame) > MaxFrame {
 		return dst, malformed("a frame of %d bytes", len(frame))
+	}
+	if hello, ok := m.(*Hello); ok {
+		e.stream = hello.Stream
 	}
 	return append(dst, frame), nil
 }
@@ -132,8 +138,6 @@ func plain(m Message) ([]byte, error) {
 	switch m := m.(type) {
 	case *Hello:
 		return encodeHello(m)
-	case *Head:
-		return encodeHead(m)
 	case *Subscribe:
 		var flags byte
 		if m.Urgent {
@@ -201,23 +205,6 @@ func encodeHello(m *Hello) ([]byte, error) {
 	}
 	frame := slices.Concat([]byte{kindHello, m.Version}, id, m.ID[:], []byte{byte(m.Role), flags})
 	return binary.BigEndian.AppendUint32(frame, m.Up), nil
-}
-
-func encodeHead(m *Head) ([]byte, error) {
-	size := 1 + headExtra + len(m.Payload) + 32*len(m.Leaves)
-	if len(m.Payload) == 0 || len(m.Leaves) > MaxBlocks || size > MaxFrame {
-		return nil, malformed("a head with a payload of %d bytes and %d leaves", len(m.Payload), len(m.Leaves))
-	}
-	frame := make([]byte, 0, size)
-	frame = append(frame, kindHead)
-	frame = binary.BigEndian.AppendUint16(frame, uint16(len(m.Payload)))
-	frame = append(frame, m.Payload...)
-	frame = append(frame, m.Sig[:]...)
-	frame = append(frame, m.KeyID[:]...)
-	for i := range m.Leaves {
-		frame = append(frame, m.Leaves[i][:]...)
-	}
-	return frame, nil
 }
 
 func lanes(kind byte, r event.Rendition, mask LaneMask, flags ...byte) ([]byte, error) {

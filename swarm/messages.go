@@ -126,6 +126,8 @@ type Head struct {
 
 	// Entry is the payload, opened by a Verifier; it does not travel.
 	Entry manifest.Entry
+
+	members []byte // see shorten
 }
 
 // Key names the head's piece.
@@ -135,9 +137,6 @@ func (h *Head) Key() Key { return Key{h.Entry.R, h.Entry.Position()} }
 func (h *Head) Blocks() int { return blocksOf(h.Entry.Size) }
 
 func blocksOf(size int64) int { return int((size + event.BlockSize - 1) / event.BlockSize) }
-
-// size is about what the head has on the wire.
-func (h *Head) size() int { return len(h.Payload) + len(h.Sig) + len(h.KeyID) + 32*len(h.Leaves) + 8 }
 
 // BlockLen returns the length of block i.
 func (h *Head) BlockLen(i int) int {
@@ -162,6 +161,7 @@ func HeadOf(s manifest.Signed, leaves [][32]byte) (*Head, error) {
 	if _, err := hex.Decode(h.KeyID[:], []byte(s.Envelope.KeyID)); err != nil {
 		return nil, fmt.Errorf("make head of %s: %w", s.Entry.Position(), err)
 	}
+	h.shorten()
 	return h, nil
 }
 

@@ -17,7 +17,7 @@ type verificationVectors struct {
 	Stream  event.StreamID             `json:"stream"`
 	Genesis json.RawMessage            `json:"genesis"`
 	Records map[string]json.RawMessage `json:"records"`
-	Heads   map[string]string          `json:"heads"` // Head frames in hex
+	Heads   map[string]string          `json:"heads"` // Head frames of form 0 in hex
 	Piece   string                     `json:"piece"` // data of the piece of head "film 1", base64
 	Cases   []verificationCase         `json:"cases"`
 }
@@ -74,9 +74,9 @@ func makeVerificationVectors(t *testing.T) verificationVectors {
 	v.Records["session 2 by the successor"] = a.lend(a.next, 2, authorKey(9), event.Position{Epoch: authorEpoch * 2}).JSON()
 
 	head := func(name string, h *Head) {
-		frame, err := encodeHead(h)
+		frames, err := new(Encoder).Encode(nil, h)
 		a.must(err)
-		v.Heads[name] = hex.EncodeToString(frame)
+		v.Heads[name] = hex.EncodeToString(frames[0])
 	}
 	film := a.film(6)
 	known := []verificationStep{{Record: "session 1", Want: "fresh"}}

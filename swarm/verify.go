@@ -45,8 +45,8 @@ func NewTrusted(trust *manifest.Trust) *Trusted { return &Trusted{trust: trust} 
 // good faith.
 func (t *Trusted) OpenHead(h *Head) error {
 	id := idOf(h)
-	if e, ok := t.opened.find(id); ok {
-		h.Entry = e
+	if known := t.opened.find(id); known != nil {
+		h.Entry, h.members = known.Entry, known.members
 		return nil
 	}
 	e, err := t.open(h)
@@ -57,6 +57,7 @@ func (t *Trusted) OpenHead(h *Head) error {
 		return err
 	}
 	h.Entry = e
+	h.shorten()
 	t.opened.add(id, h)
 	return nil
 }
@@ -180,12 +181,12 @@ func idOf(h *Head) (id headID) {
 	return id
 }
 
-func (o *opened) find(id headID) (manifest.Entry, bool) {
+func (o *opened) find(id headID) *Head {
 	i, ok := o.byID[id]
 	if !ok {
-		return manifest.Entry{}, false
+		return nil
 	}
-	return o.ring[i].head.Entry, true
+	return o.ring[i].head
 }
 
 func (o *opened) add(id headID, h *Head) {

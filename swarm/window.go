@@ -160,7 +160,7 @@ func (t *track) laneRate(l int) float64 {
 }
 
 const (
-	headBytes   = 640 // of a usual head
+	headBytes   = 256 // of a usual head, of three blocks
 	guessedRate = 2e6 // bit/s, while nothing is known of a stream
 )
 

@@ -72,40 +72,43 @@ func kindOf(m swarm.Message) int {
 	return otherKind
 }
 
-// key is the length of a piece's name: its rendition's number, its epoch and its own.
-const key = 1 + 6 + 3
-
 // sizeOf returns the length of a message on the wire, framing included, and how much of
-// it is a block's data.
+// it is a block's data. Tracks are left out: there is one for each epoch and connection.
 func sizeOf(m swarm.Message) (size, data int) {
 	n := 1
 	switch m := m.(type) {
 	case *swarm.Hello:
-		n += 1 + 32 + 16 + 1 + 1 + 4
+		n += 1 + 20 + len(m.ID) + 1 + 1 + 4
 	case *swarm.Head:
-		n += 2 + len(m.Payload) + len(m.Sig) + len(m.KeyID) + 2 + 32*len(m.Leaves)
+		n = m.FrameSize()
 	case *swarm.Block:
-		n, data = n+key+1+len(m.Data), len(m.Data)
+		n, data = n+keySize(m.Key)+1+len(m.Data), len(m.Data)
 	case *swarm.Have:
-		n += key + 1
+		if n += keySize(m.Key); m.Count > 1 {
+			n += numberSize(uint64(m.Count))
+		}
 	case *swarm.Want:
-		n += key + maskSize(&m.Blocks)
+		n += keySize(m.Key) + maskSize(&m.Blocks)
 	case *swarm.Cancel:
-		n += key + maskSize(&m.Blocks)
+		n += keySize(m.Key) + maskSize(&m.Blocks)
 	case *swarm.Deny:
-		n += key + maskSize(&m.Blocks)
+		n += keySize(m.Key) + maskSize(&m.Blocks)
 	case *swarm.GetHeads:
-		n += key + 1
+		n += keySize(m.Key) + 1
 	case *swarm.Subscribe:
-		n += 1 + 2 + 1
+		n += 4 + 1 + len(m.R)
 	case *swarm.Grant:
-		n += 1 + 2 + 1
+		n += 4 + len(m.R)
 	case *swarm.Peers:
-		n += 1 + len(m.Hints)*(16+1+6+1)
+		for _, h := range m.Hints {
+			if n += len(h.ID) + 1 + 1; h.Addr.IsValid() {
+				n += len(h.Addr.Addr().AsSlice()) + 2
+			}
+		}
 	case *swarm.State:
-		n += 1 + len(m.Depth) + len(m.Branch) + 2 + 4 + 4
+		n += len(m.Depth) + len(m.Branch) + 2 + 4 + 4 + len(m.R)
 	case *swarm.Credit:
-		n += 5
+		n += numberSize(m.Limit)
 	case *swarm.Ping, *swarm.Pong:
 		n += 4
 	case *swarm.GetRecords, *swarm.Drain:
@@ -118,19 +121,25 @@ func sizeOf(m swarm.Message) (size, data int) {
 	case *swarm.Init:
 		n += len(m.Root) + 8 + len(m.Data)
 	case *swarm.Signal:
-		n += len(m.From) + len(m.To) + 2 + len(m.Body)
+		n += len(m.From) + len(m.To) + len(m.Body)
 	case *swarm.Bye:
 		n++
 	}
 	return n + framing, data
 }
 
+// keySize is the length of a piece's name: its track and its number.
+func keySize(k swarm.Key) int { return 1 + numberSize(k.N) }
+
+// numberSize is the length of a uvarint.
+func numberSize(v uint64) int { return max(1, (bits.Len64(v)+6)/7) }
+
 // maskSize is the length of a mask without its trailing zeros.
 func maskSize(m *swarm.Mask) int {
 	for i := len(m) - 1; i >= 0; i-- {
 		if m[i] != 0 {
-			return 1 + i*8 + (bits.Len64(m[i])+7)/8
+			return i*8 + (bits.Len64(m[i])+7)/8
 		}
 	}
-	return 1
+	return 0
 }

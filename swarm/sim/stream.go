@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"math/rand/v2"
@@ -65,27 +66,45 @@ func newStream(o *Options) *stream {
 			Issued: int64(epoch) + int64(n)*o.Piece.Milliseconds(), At: int64(epoch) + int64(n-1)*o.Piece.Milliseconds(),
 			MSN: uint64(n / per), Part: uint64(n % per), Key: n%per == 0,
 			PTS: event.TicksOf(time.Duration(n) * o.Piece), Dur: event.TicksOf(o.Piece),
-			Size: max(1, int64(mean*scale)), Root: event.Root{1},
+			Size: max(1, int64(mean*scale)), Prev: event.Digest{1, byte(n)},
 		}
-		e.Prev[0] = byte(n)
 		if e.Part == 0 {
-			e.Target, e.Init, e.Session = e.Dur, event.Root{2}, event.Digest{3}
+			e.Seg, e.Target, e.Init, e.Session = e.MSN, e.Dur, event.Root{2}, event.Digest{3}
+		}
+		if n == 0 {
+			e.Prev = e.Session
 		}
 		if gap {
-			e.Gap, e.Size, e.Root = true, 0, event.Root{}
+			e.Gap, e.Size = true, 0
 		}
-		payload, err := json.Marshal(e)
-		if err != nil {
-			payload = nil // an entry has no field that cannot be written
-		}
-		h := &swarm.Head{Payload: payload, Entry: e}
-		h.Leaves = make([][32]byte, h.Blocks())
+		h := headOf(e)
 		forged := *h
 		s.heads, s.forged = append(s.heads, h), append(s.forged, &forged)
 		s.key = append(s.key, e.Key)
 		s.ready = append(s.ready, s.base(n)+time.Duration(r.Int64N(int64(unevens))))
 	}
 	return s
+}
+
+// headOf makes the head of an entry, as long as a real one; of an entry that no creator may
+// sign, a segment of a minute say, it is as long as what has to travel whole. No leaf is a
+// block's hash, and nothing is signed.
+func headOf(e manifest.Entry) *swarm.Head {
+	leaves := make([][32]byte, (e.Size+event.BlockSize-1)/event.BlockSize)
+	for i := range leaves {
+		leaves[i] = [32]byte{1, byte(i)}
+	}
+	e.Root = manifest.RootOfLeaves(leaves)
+	h := &swarm.Head{Entry: e, Leaves: leaves}
+	payload, err := json.Marshal(e)
+	if err != nil {
+		return h // an entry has no member that cannot be written
+	}
+	env := manifest.Envelope{Payload: payload, KeyID: hex.EncodeToString(h.KeyID[:]), Sig: h.Sig[:]}
+	if signed, err := swarm.HeadOf(manifest.Signed{Entry: e, Envelope: env}, leaves); err == nil {
+		return signed
+	}
+	return h // nor a signature of another length
 }
 
 // base is when piece n is published, give or take.
