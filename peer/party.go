@@ -74,7 +74,7 @@ func newParty(o partyOptions) *party {
 		refill:   refill{first: o.timing.first, most: min(o.timing.most, time.Second)},
 	}
 	tuning := swarm.DefaultTuning()
-	tuning.ToOrigin, tuning.ToSeeds = p.toOrigin, p.toOrigin+seedSlack
+	tuning.ToOrigin, tuning.ToSeeds, tuning.ToPeers = p.toOrigin, p.toOrigin+seedSlack, p.toOrigin+seedSlack
 	var id swarm.PeerID
 	var random [4]byte
 	_, _ = rand.Read(id[:]) // never fails: crypto/rand

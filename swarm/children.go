@@ -39,6 +39,7 @@ func (n *Node) onSubscribe(now Time, nb *neighbour, m *Subscribe) {
 	}
 	if nt.gives&^had != 0 {
 		nt.changed = now
+		n.send(nb, t.state()) // it judges by that whether the lanes come from above it
 	}
 	n.send(nb, &Grant{R: t.r, Lanes: nt.gives})
 	if nt.gives != m.Lanes {
@@ -182,9 +183,10 @@ const (
 	// it finds another parent meanwhile, for itself and those below it.
 	linger = time.Second
 	// clearly is how many times as much another must be worth, and farMore for whom no
-	// child is settled.
+	// child is settled. Who has this many times as much, or less, is worth about as much.
 	clearly = 1.5
 	farMore = 3
+	alike   = 1.1
 )
 
 // replace makes room for a child of lane l at the cost of one that has clearly less to give
@@ -196,7 +198,10 @@ func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
 			continue
 		}
 		nt := o.tracks[t.index]
-		if float64(nb.up) <= clearly*float64(o.up) || now-nt.changed < settled && float64(nb.up) <= farMore*float64(o.up) {
+		equal := t.source && alike*float64(nb.up) > float64(o.up) && o.lanesGiven() > nb.lanesGiven()+1
+		switch more := float64(nb.up) / float64(max(o.up, 1)); {
+		case more > farMore:
+		case now-nt.changed < settled, more <= clearly && !equal:
 			continue
 		}
 		if nt.gives.Has(l) && (same == nil || o.up < same.up) {

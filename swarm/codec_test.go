@@ -110,7 +110,8 @@ var draws = []func(t *rapid.T) Message{
 		return &Peers{Hints: rapid.SliceOfN(rapid.Custom(drawHint), 1, MaxHints).Draw(t, "hints")}
 	},
 	func(t *rapid.T) Message {
-		m := &State{R: drawKey(t).R, Spare: rapid.Uint16().Draw(t, "spare"), Open: LaneMask(rapid.Uint32Max(uint32(AllLanes)).Draw(t, "open"))}
+		m := &State{R: drawKey(t).R, Spare: rapid.Uint16().Draw(t, "spare"), Least: rapid.Uint32().Draw(t, "least"), Open: LaneMask(rapid.Uint32Max(uint32(AllLanes)).Draw(t, "open"))}
+		copy(m.Branch[:], drawBytes(t, len(m.Branch), len(m.Branch)))
 		copy(m.Depth[:], drawBytes(t, len(m.Depth), len(m.Depth)))
 		return m
 	},
@@ -313,7 +314,7 @@ func TestWhatNobodyWouldAcceptIsNotSent(t *testing.T) {
 		"another kind of stream": &Hello{Stream: "Live"},
 		"a head without payload": &Head{},
 		"a head that is too big": &Head{Payload: make([]byte, MaxFrame)},
-		"lane 17":                &Grant{R: "v0", Lanes: 1 << 17},
+		"lane 5":                 &Grant{R: "v0", Lanes: 1 << allLanes},
 		"no such rendition":      &Subscribe{R: "V0"},
 		"no state's rendition":   &State{},
 		"records over a frame":   &Records{Envelopes: slices.Repeat([][]byte{make([]byte, MaxEnvelope)}, 2)},

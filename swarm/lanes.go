@@ -25,7 +25,7 @@ type lane struct {
 }
 
 const (
-	maxDepth   = 32
+	maxDepth   = 16
 	askTimeout = time.Second
 	refusal    = time.Second            // before the same is asked again; doubles
 	orphanTime = 500 * time.Millisecond // in which a lane that was lost or became longer looks only nearer to the source than it was
@@ -206,7 +206,7 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 		}
 		cost := n.cost(nb, nt, l) + Time(n.random.below(8))*time.Millisecond
 		if !nt.open.Has(l) {
-			if nt.least == 0 || float64(n.cfg.Up) <= 1000*clearly*float64(nt.least) {
+			if !n.mayTake(nb, nt) {
 				continue
 			}
 			cost += crowded
@@ -216,6 +216,13 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 		}
 	}
 	return best, least
+}
+
+// mayTake reports whether a neighbour that is full would hand over a lane to this node all
+// the same: for clearly more uplink; a seed also to share among equals.
+func (n *Node) mayTake(nb *neighbour, nt *neighbourTrack) bool {
+	mine, least := float64(n.cfg.Up), 1000*float64(nt.least)
+	return least > 0 && (mine > clearly*least || nb.role == Seed && alike*mine > least && (nt.granted&^(1<<HeadLane)).Len() == 0)
 }
 
 // cost is how late a neighbour would deliver a lane, by what is known of it.

@@ -212,7 +212,7 @@ func (n *Node) begin() {
 func (n *Node) Wake() Time {
 	at := n.maintainAt
 	for _, t := range n.tracks {
-		at = min(at, t.headsAt, t.newsDue)
+		at = min(at, t.headsAt)
 		for _, p := range t.open {
 			at = min(at, p.due)
 		}
@@ -226,9 +226,6 @@ func (n *Node) Tick(now Time) {
 	for _, t := range n.tracks {
 		if t.headsAt <= now {
 			n.askHeads(now, t)
-		}
-		if t.newsDue <= now {
-			n.announce(t)
 		}
 		n.repair(now, t)
 	}

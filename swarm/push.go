@@ -3,8 +3,6 @@ package swarm
 import (
 	"slices"
 	"time"
-
-	"github.com/shoalcast/shoal/event"
 )
 
 // queued is a block that waits to be sent.
@@ -305,34 +303,10 @@ func (n *Node) finished(now Time, t *track, p *piece) {
 	n.out.Pieces = append(n.out.Pieces, &Piece{
 		Head: p.head, Blocks: p.blocks, Bytes: p.from, Duplicate: p.dup, Rejected: p.rejected,
 	})
-	if t.news.Count > 0 && (t.news.Epoch != p.pos().Epoch || t.news.N+uint64(t.news.Count) != p.pos().N) {
-		n.announce(t)
-	}
-	if t.news.Count == 0 {
-		t.news.Key, t.newsDue = p.head.Key(), now+n.t.Announce
-	}
-	if t.news.Count++; t.news.Count >= 2 || n.t.Announce == 0 {
-		n.announce(t)
-	}
-}
-
-// announce tells those to whom they are news of pieces that are whole.
-func (n *Node) announce(t *track) {
-	if t.newsDue = never; t.news.Count == 0 {
-		return
-	}
-	have := t.news
-	t.news.Count = 0
+	have := &Have{Key: p.head.Key(), Count: 1}
 	for _, nb := range n.conns {
-		if !nb.hello || nb.role == Seed {
-			continue
-		}
-		knows := len(nb.tracks) > t.index
-		for i := 0; knows && i < have.Count; i++ {
-			knows = nb.tracks[t.index].haves.has(event.Position{Epoch: have.Epoch, N: have.N + uint64(i)})
-		}
-		if !knows {
-			n.send(nb, &have)
+		if nb.hello && nb.role != Seed && !(len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())) {
+			n.send(nb, have)
 		}
 	}
 }

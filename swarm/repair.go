@@ -18,15 +18,16 @@ type ask struct {
 }
 
 const (
-	maxWants   = 32                     // blocks that one neighbour is asked for at once
-	farAhead   = 5 * time.Second        // slack beyond which the rarest piece comes first
-	noHolder   = 50 * time.Millisecond  // before a block that nobody has is looked for again
-	noClock    = time.Second            // before the origin is asked where no time of playing is known
-	fetchAgain = 500 * time.Millisecond // after the origin failed
-	busy       = 100 * time.Millisecond // and a round trip after a block, another is on its way
-	mostBusy   = 3 * time.Second        // in which who sends others must come to a block
-	lateMost   = 16                     // wants that a neighbour may let pass in a row
-	justMoved  = 40 * time.Millisecond  // after a new parent's round trip, in which a lane may still miss a block
+	maxWants      = 32                     // blocks that one neighbour is asked for at once
+	farAhead      = 5 * time.Second        // slack beyond which the rarest piece comes first
+	noHolder      = 50 * time.Millisecond  // before a block that nobody has is looked for again
+	noClock       = time.Second            // before the origin is asked where no time of playing is known
+	fetchAgain    = 500 * time.Millisecond // after the origin failed
+	busy          = 100 * time.Millisecond // and a round trip after a block, another is on its way
+	mostBusy      = 3 * time.Second        // in which who sends others must come to a block
+	lateMost      = 16                     // wants that a neighbour may let pass in a row
+	leastPatience = 130 * time.Millisecond // with a lane
+	justMoved     = 40 * time.Millisecond  // after a new parent's round trip, in which a lane may still miss a block
 )
 
 func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
@@ -51,10 +52,8 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 			t.headsAt = min(t.headsAt, now+grace)
 		}
 		nt.announced(0)
-	default:
-		if m.Count <= 2 {
-			nt.announced(now - p.headAt)
-		}
+	case m.Count == 1:
+		nt.announced(now - p.headAt)
 		if !p.whole() {
 			p.due = min(p.due, now+time.Millisecond)
 		}
@@ -197,14 +196,14 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 	switch {
 	case pushed:
 		if moved += ln.parent.trip() + justMoved; p.headAt >= moved {
-			expected = p.headAt + max(n.t.Patience, ln.late+4*ln.dev)
+			expected = p.headAt + max(n.patience(now, p, slack, timed), ln.late+4*ln.dev)
 		} else if ln.soft {
-			expected = p.headAt + n.t.Moved
+			expected = p.headAt + min(n.t.Moved, n.patience(now, p, slack, timed))
 		} else {
 			expected = p.headAt + justMoved
 		}
 	case ln.lingers && now-ln.since < linger:
-		expected = p.headAt + n.t.Moved
+		expected = p.headAt + min(n.t.Moved, n.patience(now, p, slack, timed))
 	default:
 		return true, now
 	}
@@ -218,6 +217,15 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 		}
 	}
 	return true, now
+}
+
+// patience is how long after a head a lane may deliver: three fifths of the time that there
+// was until the piece is played, and little where nothing is known of that.
+func (n *Node) patience(now Time, p *piece, slack time.Duration, timed bool) Time {
+	if !timed {
+		return leastPatience
+	}
+	return min(max((slack+now-p.headAt)*3/5, leastPatience), n.t.Patience)
 }
 
 // holder returns who is to be asked for a block: a peer, or, when time is short or
@@ -251,7 +259,7 @@ func (n *Node) holder(now Time, t *track, p *piece, a *ask, slack time.Duration,
 	switch {
 	case seed == nil:
 		return best
-	case (best == nil || best == a.last) && (hurry || now-p.headAt > 2*n.t.Patience):
+	case (best == nil || best == a.last) && (hurry || now-p.headAt > 2*leastPatience):
 		return seed
 	case best != nil && hurry && seedLeast < least:
 		return seed

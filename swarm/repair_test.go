@@ -223,9 +223,10 @@ func TestAnEntryWithAnAbsurdTimeUpsetsNothing(t *testing.T) {
 	r.run(r.now + 2*time.Second)
 }
 
-func TestALaneMovesOnlyNearerToTheSource(t *testing.T) {
+func TestALaneWithChildrenMovesOnlyNearerToTheSource(t *testing.T) {
 	r := newRig(t, 0)
 	n, above := r.parent(10e6) // depth 1
+	r.fake(n, 9, Hello{Up: 1000}).send(&Subscribe{R: "v0", Lanes: AllLanes})
 	f := r.fake(n, 1, Hello{Up: 1000})
 	f.feeds(0)
 	r.run(r.now + 5*time.Second)
@@ -245,5 +246,50 @@ func TestALaneMovesOnlyNearerToTheSource(t *testing.T) {
 		if n.tracks[0].lanes[l].parent == n.byConn[f.conn] {
 			t.Errorf("lane %d: the parent has depth 9, this node 1", l)
 		}
+	}
+}
+
+// What hangs on another child of the seed cannot hang on this node, however deep it is.
+func TestALaneWithChildrenMovesToAnotherBranch(t *testing.T) {
+	for _, branch := range []uint8{0, 7} { // none, and another than the node's own
+		r := newRig(t, 0)
+		n, above := r.parent(10e6)
+		r.fake(n, 9, Hello{Up: 1000}).send(&Subscribe{R: "v0", Lanes: AllLanes})
+		if n.tracks[0].tag == branch {
+			n.tracks[0].tag++
+		}
+		other := r.fake(n, 1, Hello{Up: 1000})
+		st := &State{R: "v0", Spare: 100, Open: AllLanes}
+		for l := range st.Depth {
+			st.Depth[l], st.Branch[l] = 5, branch
+		}
+		r.run(r.now + 2*branchTime)
+		other.send(st)
+		r.run(r.now + 2*time.Second)
+		other.got = nil
+		above.send(&Grant{R: "v0"}) // it takes its lanes back
+		r.run(r.now + lostTime/2)
+		if asked := len(heard[*Subscribe](other)) > 0; asked != (branch != 0) {
+			t.Errorf("branch %d: asked: %v", branch, asked)
+		}
+	}
+}
+
+// Who has no children in a lane can run in no circle.
+func TestALaneWithoutChildrenMovesAnywhere(t *testing.T) {
+	r := newRig(t, 0)
+	n, above := r.parent(10e6)
+	f := r.fake(n, 1, Hello{Up: 1000})
+	f.feeds(9)
+	r.run(r.now + time.Second)
+	f.got = nil
+	above.send(&Grant{R: "v0"})
+	r.run(r.now + lostTime/2)
+	if len(heard[*Subscribe](f)) == 0 {
+		t.Error("it is not asked, though nobody is below")
+	}
+	f.send(&Grant{R: "v0", Lanes: AllLanes})
+	if d := n.tracks[0].depth[0]; d != 10 {
+		t.Errorf("its depth is %d", d)
 	}
 }

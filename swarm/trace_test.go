@@ -67,8 +67,9 @@ type traceMessage struct {
 	Data, Verdict    string
 	Blocks           []int
 	Lanes            LaneMask
-	Depth            []uint8
+	Depth, Branch    []uint8
 	Spare            uint16
+	Least            uint32
 	Open             LaneMask
 	Limit            uint64
 	Token            uint32
@@ -129,7 +130,7 @@ func (m *traceMessage) message(t *testing.T, sizes map[Key]*Head) Message {
 	case "Grant":
 		return &Grant{m.R, m.Lanes}
 	case "State":
-		return &State{m.R, [allLanes]uint8(m.Depth), m.Spare, m.Open}
+		return &State{m.R, [allLanes]uint8(m.Depth), [allLanes]uint8(m.Branch), m.Spare, m.Least, m.Open}
 	case "Credit":
 		return &Credit{m.Limit}
 	case "Pong":

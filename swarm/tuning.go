@@ -35,7 +35,6 @@ type Tuning struct {
 
 	CopiesPer int           // a seed feeds one copy of each lane, and one more for every so many peers
 	State     time.Duration // how often children are told of depths and places at most; others are a third as often
-	Announce  time.Duration // a whole piece waits that long for the next, to be announced with it
 	PingEvery time.Duration
 }
 
@@ -49,6 +48,6 @@ func DefaultTuning() Tuning {
 		Patience: 500 * time.Millisecond, Moved: 400 * time.Millisecond, Missed: 3, WantAgain: 250 * time.Millisecond,
 		ToPeers: 120 * time.Millisecond, ToSeeds: 130 * time.Millisecond, ToOrigin: 70 * time.Millisecond,
 		Hop: 120 * time.Millisecond, Gain: 100 * time.Millisecond, Improve: 2 * time.Second,
-		CopiesPer: 30, State: 500 * time.Millisecond, Announce: 150 * time.Millisecond, PingEvery: 5 * time.Second,
+		CopiesPer: 30, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
 	}
 }

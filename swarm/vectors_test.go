@@ -127,11 +127,11 @@ func fields(m Message) map[string]any {
 		}
 		f["hints"] = hints
 	case *State:
-		depth := make([]int, len(m.Depth))
-		for i, d := range m.Depth {
-			depth[i] = int(d)
+		depth, branch := make([]int, len(m.Depth)), make([]int, len(m.Branch))
+		for l := range m.Depth {
+			depth[l], branch[l] = int(m.Depth[l]), int(m.Branch[l])
 		}
-		f["r"], f["depth"], f["spare"], f["open"] = m.R, depth, m.Spare, m.Open
+		f["r"], f["depth"], f["branch"], f["spare"], f["least"], f["open"] = m.R, depth, branch, m.Spare, m.Least, m.Open
 	case *Credit:
 		f["limit"] = m.Limit
 	case *Ping:
@@ -182,7 +182,7 @@ func examples() []Message {
 	want.Set(3)
 	want.Set(9)
 	one.Set(9)
-	depth := [allLanes]uint8{1, 1, 1, 1, 2, 2, 2, 2, 1, 1, 1, 1, 3, 3, 3, NoDepth, 1}
+	depth := [allLanes]uint8{1, 2, 3, NoDepth, 1}
 	return []Message{
 		&Hello{Version: 1, Stream: exampleStream, ID: fill[PeerID](0x11), Role: Viewer, Up: 5000},
 		exampleHead(),
@@ -194,14 +194,14 @@ func examples() []Message {
 		&Cancel{Key: at(301), Blocks: one},
 		&Deny{Key: at(301), Blocks: one},
 		&GetHeads{Key: at(290), Count: 10},
-		&Subscribe{R: "v0", Lanes: 0x10005, Urgent: true},
-		&Grant{R: "v0", Lanes: 0x10001},
+		&Subscribe{R: "v0", Lanes: 0x15, Urgent: true},
+		&Grant{R: "v0", Lanes: 0x11},
 		&Peers{Hints: []Hint{
 			{ID: fill[PeerID](0x22), Addr: netip.MustParseAddrPort("192.0.2.7:6881"), Role: Edge},
 			{ID: fill[PeerID](0x33), Addr: netip.MustParseAddrPort("[2001:db8::7]:6882")},
 			{ID: fill[PeerID](0x44)},
 		}},
-		&State{R: "v0", Depth: depth, Spare: 24, Open: 0x1ffff},
+		&State{R: "v0", Depth: depth, Branch: [allLanes]uint8{0x51, 0x52, 0x53, 0, 0x51}, Spare: 24, Least: 2500, Open: 0x17},
 		&Credit{Limit: 65536},
 		&Ping{Token: 0x01020304},
 		&Pong{Token: 0x01020304},

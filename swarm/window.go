@@ -40,9 +40,6 @@ type track struct {
 	headsAt Time           // when missing heads are looked for
 	asked   []headAsk
 
-	news    Have // whole pieces that were not announced yet; Count 0: none
-	newsDue Time
-
 	headMisses int // runs of heads that were asked for in vain, in a row
 
 	playing bool
@@ -73,7 +70,7 @@ func (p *piece) whole() bool         { return p.left == 0 }
 const never Time = 1<<62 - 1
 
 func newTrack(r event.Rendition, index int, source bool) *track {
-	t := &track{r: r, index: index, source: source, headsAt: never, newsDue: never, dur: 0.2}
+	t := &track{r: r, index: index, source: source, headsAt: never, dur: 0.2}
 	for l := range t.depth {
 		t.depth[l], t.toldKids.depth[l], t.toldOthers.depth[l] = NoDepth, NoDepth, NoDepth
 		if source {

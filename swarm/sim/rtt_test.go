@@ -53,12 +53,12 @@ func TestAGeneratedMatrixIsLikeTheInternet(t *testing.T) {
 
 func TestTuningsAreSetByName(t *testing.T) {
 	tuning := swarm.DefaultTuning()
-	for name, value := range map[string]string{"neighbours": "17", "ByPiece": "true", "Patience": "99ms", "Better": "0.25", "CreditMax": "1000"} {
+	for name, value := range map[string]string{"neighbours": "17", "ByPiece": "true", "Patience": "99ms", "Spread": "0.25", "CreditMax": "1000"} {
 		if err := sim.Tune(&tuning, name, value); err != nil {
 			t.Error(err)
 		}
 	}
-	if tuning.Neighbours != 17 || !tuning.ByPiece || tuning.Patience != 99*time.Millisecond || tuning.Better != 0.25 || tuning.CreditMax != 1000 {
+	if tuning.Neighbours != 17 || !tuning.ByPiece || tuning.Patience != 99*time.Millisecond || tuning.Spread != 0.25 || tuning.CreditMax != 1000 {
 		t.Errorf("got %+v", tuning)
 	}
 	for name, value := range map[string]string{"Nothing": "1", "Neighbours": "many", "Patience": "5"} {
