@@ -45,7 +45,7 @@ func DefaultTuning() Tuning {
 		CreditAhead: 100 * time.Millisecond, CreditMax: 1 << 20,
 		Reserve: 0.2, HeadStart: 200 * time.Millisecond, Burst: 20 * time.Millisecond, QueueMax: 400 * time.Millisecond,
 		Spread: 1.1, SlowBlock: 300 * time.Millisecond,
-		Patience: 500 * time.Millisecond, Moved: 400 * time.Millisecond, Missed: 3, WantAgain: 250 * time.Millisecond,
+		Patience: 500 * time.Millisecond, Moved: 400 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
 		ToPeers: 120 * time.Millisecond, ToSeeds: 130 * time.Millisecond, ToOrigin: 70 * time.Millisecond,
 		Hop: 120 * time.Millisecond, Gain: 100 * time.Millisecond, Improve: 2 * time.Second,
 		CopiesPer: 30, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
