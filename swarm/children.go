@@ -90,6 +90,13 @@ func (n *Node) give(nb *neighbour, t *track, lanes LaneMask) {
 		t.kids.add(nt.gives, -1)
 		t.kids.add(lanes, 1)
 	}
+	switch {
+	case nt.gives == 0 && lanes != 0:
+		t.children = append(t.children, nb)
+	case nt.gives != 0 && lanes == 0:
+		i := slices.Index(t.children, nb)
+		t.children = slices.Delete(t.children, i, i+1)
+	}
 	nt.gives = lanes
 }
 
@@ -134,12 +141,13 @@ func (n *Node) rush(t *track, l int) float64 {
 	if t.rate == 0 {
 		size = guessedRate / 8 * t.dur
 	}
-	count := min(max(int(math.Ceil(size/event.BlockSize)), 1), Lanes)
-	full := min(size/float64(count), event.BlockSize)
-	if count < Lanes {
-		full = min(size, event.BlockSize)
+	blocks := max(math.Ceil(size/event.BlockSize), 1)
+	count := int(min(blocks, Lanes))
+	full, last := float64(event.BlockSize), size-(blocks-1)*event.BlockSize
+	if blocks > Lanes { // some lanes carry more than one
+		full = size / Lanes
+		last = full
 	}
-	last := size - full*float64(count-1)
 	worst := 0.0
 	for first := l - count + 1; first <= l; first++ {
 		load, copies := 0.0, 0
@@ -192,9 +200,9 @@ const (
 // replace makes room for a child of lane l at the cost of one that has clearly less to give
 // on: of that lane's, or of any other where that helps.
 func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
-	var same, any *neighbour
-	for _, o := range n.conns {
-		if o == nb || len(o.tracks) <= t.index || o.draining {
+	var same, other *neighbour
+	for _, o := range t.children {
+		if o == nb || o.draining {
 			continue
 		}
 		nt := o.tracks[t.index]
@@ -207,28 +215,28 @@ func (n *Node) replace(now Time, t *track, nb *neighbour, l int) *neighbour {
 		if nt.gives.Has(l) && (same == nil || o.up < same.up) {
 			same = o
 		}
-		if nt.gives&^(1<<HeadLane) != 0 && (any == nil || o.up < any.up) {
-			any = o
+		if nt.gives&^(1<<HeadLane) != 0 && (other == nil || o.up < other.up) {
+			other = o
 		}
 	}
 	if same != nil {
 		n.handOver(now, t, same, l)
 		return same
 	}
-	if any == nil || l == HeadLane || t.source {
+	if other == nil || l == HeadLane || t.source {
 		return nil
 	}
-	gives := any.track(t).gives
+	gives := other.track(t).gives
 	for m := range Lanes {
 		if !gives.Has(m) {
 			continue
 		}
-		n.give(any, t, gives&^(1<<m))
+		n.give(other, t, gives&^(1<<m))
 		fits := n.bears(t, l, false)
-		n.give(any, t, gives)
+		n.give(other, t, gives)
 		if fits {
-			n.handOver(now, t, any, m)
-			return any
+			n.handOver(now, t, other, m)
+			return other
 		}
 	}
 	return nil
@@ -241,8 +249,8 @@ func (n *Node) lift(t *track) {
 		return
 	}
 	told := 0
-	for _, nb := range n.conns {
-		if len(nb.tracks) <= t.index || nb.tracks[t.index].gives&^(1<<HeadLane) == 0 || float64(nb.up) <= clearly*float64(n.cfg.Up) {
+	for _, nb := range t.children {
+		if nb.tracks[t.index].gives&^(1<<HeadLane) == 0 || float64(nb.up) <= clearly*float64(n.cfg.Up) {
 			continue
 		}
 		var hints []Hint
@@ -264,13 +272,16 @@ func (n *Node) lift(t *track) {
 
 // least is the uplink of the child that would lose a lane to another, in kbit/s.
 func (n *Node) least(t *track) uint32 {
-	least := int64(-1)
-	for _, nb := range n.conns {
-		if len(nb.tracks) > t.index && nb.tracks[t.index].gives&^(1<<HeadLane) != 0 && (least < 0 || nb.up < least) {
-			least = nb.up
+	least := int64(math.MaxInt64)
+	for _, nb := range t.children {
+		if !nb.draining && nb.tracks[t.index].gives&^(1<<HeadLane) != 0 {
+			least = min(least, nb.up)
 		}
 	}
-	return uint32(max(least, 0)/1000 + 1)
+	if least == math.MaxInt64 {
+		return 0
+	}
+	return uint32(min(least/1000+1, math.MaxUint32))
 }
 
 // thin hands over what a seed pushes in more copies than it should: of each lane the
@@ -283,8 +294,8 @@ func (n *Node) thin(now Time, t *track) {
 		}
 		for range 1 + (t.kids[l]-n.copies())/3 {
 			var least *neighbour
-			for _, o := range n.conns {
-				if len(o.tracks) <= t.index || o.draining || !o.tracks[t.index].gives.Has(l) || now-o.tracks[t.index].changed < 2*settled {
+			for _, o := range t.children {
+				if o.draining || !o.tracks[t.index].gives.Has(l) || now-o.tracks[t.index].changed < 2*settled {
 					continue
 				}
 				if least == nil || o.up < least.up {
@@ -324,7 +335,7 @@ func (n *Node) shed() {
 	for n.used() > n.capacity() {
 		var least *neighbour
 		for _, nb := range n.conns {
-			if nb.lanesGiven() > 0 && (least == nil || nb.up < least.up) {
+			if !nb.draining && nb.lanesGiven() > 0 && (least == nil || nb.up < least.up) {
 				least = nb
 			}
 		}

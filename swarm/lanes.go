@@ -234,13 +234,8 @@ func (n *Node) cost(nb *neighbour, nt *neighbourTrack, l int) Time {
 	return cost
 }
 
-// deepCost is what each hop between a parent and the source counts besides its lateness:
-// what is deep is lost with any of those above.
-const deepCost = 20 * time.Millisecond
-
-// crowded is what is added to the lateness of a parent that says it is full: it takes
-// one child more only by handing over another. A seed is asked once all the same, and
-// now and then anybody is: it decides who is worth its first copies.
+// crowded is what is added to the lateness of a parent that says it is full: it takes one
+// child more only by handing over another.
 const crowded = 20 * time.Millisecond
 
 // lastResort returns a seed or edge for a lane that nobody else would push.
@@ -306,7 +301,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 	for l := range t.lanes {
 		ln := &t.lanes[l]
 		switch has := g.Lanes.Has(l); {
-		case has && ln.next == nb && !t.above(now, l, nt):
+		case has && ln.next == nb && (!t.above(now, l, nt) || nt.gives.Has(l)):
 			ln.next = nil // it is further from the source than it was when it was asked
 			surplus = true
 		case has && ln.next == nb:
@@ -400,6 +395,9 @@ func (t *track) state() *State {
 	return &State{R: t.r, Depth: t.depth, Branch: t.branch, Spare: t.spare, Least: t.least, Open: t.opens}
 }
 
+// manyChildren is how many children make it dear to look at all of them at each event.
+const manyChildren = 64
+
 // told is what some neighbours were told of a rendition last.
 type told struct {
 	depth  [allLanes]uint8
@@ -413,8 +411,11 @@ type told struct {
 // others, now and then suffices.
 func (n *Node) tellStates(now Time) {
 	for _, t := range n.tracks {
-		t.spare, t.opens = n.spareLanes(t)
-		t.least = n.least(t)
+		if len(t.children) <= manyChildren || now-t.reckoned >= n.t.State/8 {
+			t.reckoned = now
+			t.spare, t.opens = n.spareLanes(t)
+			t.least = n.least(t)
+		}
 		kids := t.differs(now, &t.toldKids, n.t.State)
 		others := t.differs(now, &t.toldOthers, 3*n.t.State)
 		for l := range t.depth {

@@ -64,8 +64,6 @@ type neighbourTrack struct {
 	strikes  uint8 // refusals in a row
 	failures uint8 // times that it lost lanes by not pushing them
 	failedAt Time  // the newest of them
-	lag      Time  // how long after a head's arrival here it announces the piece, smoothed
-	announce int   // announcements that lag is drawn from
 }
 
 const (
@@ -73,7 +71,6 @@ const (
 	silence     = 30 * time.Second
 	longestTrip = 3 * time.Second        // that anything waits for
 	usualTrip   = 100 * time.Millisecond // where no round trip was measured yet
-	usualHop    = 60 * time.Millisecond  // what a hop adds where nothing was measured yet
 )
 
 // track returns what is between this node and a neighbour in a rendition.
@@ -123,15 +120,6 @@ func (nb *neighbour) parent() bool {
 		}
 	}
 	return false
-}
-
-// lag returns how late the neighbour announces pieces, in its worst rendition.
-func (nb *neighbour) lag() Time {
-	var most Time
-	for _, nt := range nb.tracks {
-		most = max(most, nt.lag)
-	}
-	return most + nb.trip()
 }
 
 // spare returns how many more lanes the neighbour says it would push.
@@ -206,10 +194,4 @@ func (nb *neighbour) release(r event.Rendition, pos event.Position) []*Block {
 		nb.heldSize += len(b.Data)
 	}
 	return out
-}
-
-// value says how much a child is worth to those below it: what it can give on for each
-// lane that it is given.
-func (nb *neighbour) value() float64 {
-	return float64(nb.up) / float64(1+nb.lanesGiven())
 }

@@ -332,16 +332,25 @@ func (n *Node) prune(now Time) {
 	if len(n.conns) <= 2*n.t.Neighbours && nearer < n.t.Neighbours/2 {
 		return
 	}
-	if worst != nil {
-		n.drop(now, worst, Useless)
-	}
+	n.drop(now, worst, Useless)
 }
+
+// hintSample is how many neighbours, drawn by chance where there are more, hints are the
+// best of: so that none of them is overrun.
+const hintSample = 64
 
 // hints returns peers that somebody else might go to: those with the most to give.
 func (n *Node) hints(to *neighbour, most int) []Hint {
-	able := make([]*neighbour, 0, len(n.conns))
-	for _, nb := range n.conns {
-		if nb != to && nb.hello && !nb.leaf && !nb.draining && nb.role != Seed {
+	from := n.conns
+	if len(from) > hintSample {
+		from = make([]*neighbour, hintSample)
+		for i := range from {
+			from[i] = n.conns[n.random.below(len(n.conns))]
+		}
+	}
+	able := make([]*neighbour, 0, len(from))
+	for _, nb := range from {
+		if nb != to && nb.hello && !nb.leaf && !nb.draining && nb.role != Seed && !slices.Contains(able, nb) {
 			able = append(able, nb)
 		}
 	}

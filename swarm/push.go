@@ -53,20 +53,26 @@ func (n *Node) forward(now Time, t *track, p *piece, i int, from *neighbour) {
 // pump sends what is queued as far as budget and credit go: what waits longest first, and
 // of what came together first to whom has most to give on.
 func (n *Node) pump(now Time) {
+	if len(n.busy) == 0 {
+		n.uplink.readyAt = never
+		return
+	}
+	rate := n.rate()
 	for {
 		var next *neighbour
 		var first Time
 		busy := n.busy[:0]
 		for _, nb := range n.busy {
-			n.freshen(now, nb)
 			if nb.busy = len(nb.queue) > 0 && !nb.gone; !nb.busy {
+				nb.queue = nil
 				continue
 			}
 			busy = append(busy, nb)
 			if nb.sent+uint64(nb.queue[0].size()) > nb.limit {
+				n.freshen(now, nb)
 				continue
 			}
-			if at := nb.queue[0].at - n.headStart(nb); next == nil || at < first || at == first && nb.up > next.up {
+			if at := nb.queue[0].at - n.headStart(nb, rate); next == nil || at < first || at == first && nb.up > next.up {
 				next, first = nb, at
 			}
 		}
@@ -75,6 +81,9 @@ func (n *Node) pump(now Time) {
 		if next == nil {
 			n.uplink.readyAt = never
 			return
+		}
+		if n.freshen(now, next) {
+			continue
 		}
 		q := next.queue[0]
 		if !n.uplink.take(now, q.size(), n.t.Burst) {
@@ -87,29 +96,35 @@ func (n *Node) pump(now Time) {
 	}
 }
 
-// headStart is how much earlier than they came blocks for a neighbour count as come: who has
-// the uplink to pass them on goes first.
-func (n *Node) headStart(nb *neighbour) Time {
-	rate := 0.0
+// rate is that of all renditions, in bit/s.
+func (n *Node) rate() float64 {
+	sum := 0.0
 	for _, t := range n.tracks {
-		rate += t.rate
+		sum += t.rate * 8
 	}
-	return Time(min(float64(nb.up)/max(rate*8*4, 1), 1) * float64(n.t.HeadStart))
+	return sum
+}
+
+// headStart is how much earlier than they came blocks for a neighbour count as come: who has
+// the uplink to pass on many times the rate goes first.
+func (n *Node) headStart(nb *neighbour, rate float64) Time {
+	return Time(min(float64(nb.up)/max(4*rate, 1), 1) * float64(n.t.HeadStart))
 }
 
 func (q *queued) size() int { return len(q.p.blocks[q.i]) }
 
-// freshen drops from the front of a queue what its receiver has no use for any more.
-func (n *Node) freshen(now Time, nb *neighbour) {
-	for len(nb.queue) > 0 {
-		q := &nb.queue[0]
-		old := now-q.at > n.t.QueueMax
-		if !old && (q.want || !n.hasIt(nb, q.p)) {
-			return
+// freshen drops from the front of a queue what its receiver has no use for any more, and
+// reports whether that was anything.
+func (n *Node) freshen(now Time, nb *neighbour) bool {
+	i := 0
+	for ; i < len(nb.queue); i++ {
+		q := &nb.queue[i]
+		if old := now-q.at > n.t.QueueMax; !old && (q.want || !n.hasIt(nb, q.p)) {
+			break
 		}
-		nb.queue = nb.queue[1:]
 	}
-	nb.queue = nil
+	nb.queue = nb.queue[i:]
+	return i > 0
 }
 
 func (n *Node) hasIt(nb *neighbour, p *piece) bool {

@@ -51,20 +51,8 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 			}
 			t.headsAt = min(t.headsAt, now+grace)
 		}
-		nt.announced(0)
-	case m.Count == 1:
-		nt.announced(now - p.headAt)
-		if !p.whole() {
-			p.due = min(p.due, now+time.Millisecond)
-		}
-	}
-}
-
-func (nt *neighbourTrack) announced(lag Time) {
-	if nt.announce++; nt.announce == 1 {
-		nt.lag = lag
-	} else {
-		nt.lag += (lag - nt.lag) / 8
+	case m.Count == 1 && !p.whole():
+		p.due = min(p.due, now+time.Millisecond)
 	}
 }
 

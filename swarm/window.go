@@ -22,6 +22,8 @@ type track struct {
 
 	lanes                [allLanes]lane
 	kids                 kids
+	children             []*neighbour    // that are pushed lanes, in no order
+	reckoned             Time            // when spare, least and opens were
 	depth                [allLanes]uint8 // this node's own
 	branch               [allLanes]uint8 // that its lanes are in
 	tag                  uint8           // of the branches that begin here
@@ -53,6 +55,7 @@ type track struct {
 // piece is one piece of the window as far as it is here.
 type piece struct {
 	head     *Head
+	at       event.Position
 	headAt   Time
 	blocks   [][]byte
 	left     int // blocks that are missing
@@ -64,7 +67,7 @@ type piece struct {
 	fetching bool
 }
 
-func (p *piece) pos() event.Position { return p.head.Entry.Position() }
+func (p *piece) pos() event.Position { return p.at }
 func (p *piece) whole() bool         { return p.left == 0 }
 
 const never Time = 1<<62 - 1
@@ -117,7 +120,7 @@ func (t *track) insert(now Time, h *Head) *piece {
 	if found || h.Entry.Position().Before(t.floor) {
 		return nil
 	}
-	p := &piece{head: h, headAt: now, blocks: make([][]byte, h.Blocks()), left: h.Blocks(), due: now}
+	p := &piece{head: h, at: h.Entry.Position(), headAt: now, blocks: make([][]byte, h.Blocks()), left: h.Blocks(), due: now}
 	t.pieces = slices.Insert(t.pieces, i, p)
 	if t.newest.Before(p.pos()) {
 		t.newest = p.pos()
