@@ -18,7 +18,7 @@ const (
 
 // player plays one viewer's pieces in real time. Its lag is how long after the moment
 // of publishing a piece is played: never less than Options.Target, and so much that 96
-// of 100 recent pieces came in time, and 100 ms. It gets there by playing 10 % faster
+// of 100 recent pieces came in time, and 20 ms. It gets there by playing 10 % faster
 // or slower. It is held where the next piece is missing, and so falls behind by that;
 // a second too far behind, it skips to where it wants to be, from a keyframe.
 type player struct {
