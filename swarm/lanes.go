@@ -155,10 +155,7 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 			resort, urgent = true, true
 		case best == nil:
 			continue
-		case ln.urgent && !lost:
-			if best.role != Viewer || !best.track(t).open.Has(l) {
-				continue
-			}
+		case ln.urgent && !lost: // a seed did it for want of others, and here is one
 		case !lost && cost > n.cost(ln.parent, ln.parent.track(t), l)-n.t.Gain:
 			continue
 		case !lost:
@@ -202,6 +199,9 @@ func (n *Node) candidate(now Time, t *track, l int) (*neighbour, Time) {
 		}
 		nt := nb.track(t)
 		if !nt.stated || !t.above(now, l, nt) || nt.gives.Has(l) || nt.refused[l] > now {
+			continue
+		}
+		if ln.urgent && !ln.parent.draining && (nb.role != Viewer || !nt.open.Has(l)) {
 			continue
 		}
 		cost := n.cost(nb, nt, l) + Time(n.random.below(8))*time.Millisecond
