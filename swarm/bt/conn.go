@@ -92,10 +92,13 @@ func (c *conn) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, nil
 	}
-	switch c.phase {
-	case handshaking:
-		return c.readGreeting(b)
-	case opaque:
+	if c.phase == handshaking {
+		if c.greeted < handshakeLen {
+			return c.readGreeting(b)
+		}
+		c.recognize()
+	}
+	if c.phase == opaque {
 		return c.br.Read(b)
 	}
 	for {
@@ -115,7 +118,7 @@ func (c *conn) Read(b []byte) (int, error) {
 	}
 }
 
-// readGreeting passes the handshake on and learns from it whose connection this is.
+// readGreeting passes the handshake on and turns away who is banned.
 func (c *conn) readGreeting(b []byte) (int, error) {
 	n, err := c.br.Read(b[:min(len(b), handshakeLen-c.greeted)])
 	c.greeted += copy(c.greeting[c.greeted:], b[:n])
@@ -127,12 +130,17 @@ func (c *conn) readGreeting(b []byte) (int, error) {
 		if c.client.bans.id(c.id) {
 			return 0, ErrBanned
 		}
-		c.phase = opaque
-		if c.swarm = c.client.swarm([20]byte(c.greeting[28:48])); c.swarm != nil {
-			c.phase = messages
-		}
 	}
 	return n, err
+}
+
+// recognize sees whose connection it is once the library, which reads on, has found the
+// torrent that the greeting names: a swarm that is joined at that moment is there by now.
+func (c *conn) recognize() {
+	c.phase = opaque
+	if c.swarm = c.client.swarm([20]byte(c.greeting[28:48])); c.swarm != nil {
+		c.phase = messages
+	}
 }
 
 // next looks at the next message's beginning: the library's is left for Read, a frame
