@@ -43,12 +43,13 @@ type ice struct {
 	taken  chan net.Conn // for Accept
 	done   chan struct{}
 	tasks  sync.WaitGroup
+	rests  rests
 
 	mu       sync.Mutex
 	closed   bool
 	servers  []string            // STUN URLs
 	attempts map[string]*attempt // by id
-	made     map[string]*conn    // for the dialer, by address
+	made     map[string]net.Conn // for the dialer, by address
 	open     map[*rtcConn]struct{}
 }
 
@@ -75,7 +76,7 @@ func newICE(c *Client) (*ice, error) {
 	silent := &logging.DefaultLoggerFactory{Writer: io.Discard, DefaultLogLevel: logging.LogLevelDisabled}
 	i := &ice{
 		client: c, socket: socket, servers: c.opts.ICEServers, cert: *cert, taken: make(chan net.Conn), done: make(chan struct{}),
-		attempts: map[string]*attempt{}, made: map[string]*conn{}, open: map[*rtcConn]struct{}{},
+		attempts: map[string]*attempt{}, made: map[string]net.Conn{}, open: map[*rtcConn]struct{}{},
 	}
 	i.mux = pionice.NewUniversalUDPMuxDefault(pionice.UniversalUDPMuxParams{
 		UDPConn: socket, Logger: silent.NewLogger("mux"),
@@ -117,8 +118,11 @@ func (i *ice) Close() error {
 	i.mu.Lock()
 	i.closed = true
 	close(i.done)
-	var open []*rtcConn
+	var open []net.Conn
 	for c := range i.open {
+		open = append(open, c)
+	}
+	for _, c := range i.made {
 		open = append(open, c)
 	}
 	i.mu.Unlock()
@@ -137,7 +141,7 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// made returns the connection that ICE has made for an address that the library was
+// made returns the connection that is there already for an address that the library was
 // told to dial, or nil.
 func (c *Client) made(addr string) net.Conn {
 	if c.ice == nil {

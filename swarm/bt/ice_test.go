@@ -126,6 +126,28 @@ func TestTwoPeersOfWhichNeitherListensMeetThroughAThird(t *testing.T) {
 	}
 }
 
+func TestAPeerAtWhoseAddressNobodyAnswersIsMetThroughAThird(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	nowhere := l.Addr().(*net.TCPAddr).AddrPort()
+	check(t, l.Close())
+	hub := newHub(t)
+	a, b := newNative(t, hub, 1, nil), newNative(t, hub, 2, nil)
+	check(t, a.swarm.Reach(b.id, nowhere))
+	if sa := a.connected(1); !sa.link.WebRTC() || !sa.outbound {
+		t.Error("they met otherwise")
+	}
+}
+
+func TestAPeerThatAnswersAtItsAddressIsMetThere(t *testing.T) {
+	hub := newHub(t)
+	a, c := newNative(t, hub, 1, nil), join(t, nil)
+	check(t, a.swarm.Reach(bt.PeerID{3}, c.addr()))
+	if sa := a.connected(1); sa.link.Addr() != c.addr() || !sa.outbound || c.connected(0).outbound {
+		t.Errorf("they met otherwise, at %v", sa.link.Addr())
+	}
+}
+
 func TestPeersThatDialEachOtherAtOnceMeet(t *testing.T) {
 	hub := newHub(t)
 	a, b := newNative(t, hub, 1, nil), newNative(t, hub, 2, nil)

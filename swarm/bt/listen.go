@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 )
 
 // listener takes TCP connections for the library, and turns away banned IPs.
@@ -50,17 +51,24 @@ func (d dialer) Dial(ctx context.Context, addr string) (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %q: %w", addr, err)
 	}
-	to = unmap(to)
-	if d.client.bans.addr(to) {
+	c, err := d.client.dialTCP(ctx, unmap(to), dialTimeout)
+	if err != nil {
+		return nil, err // and no *conn that is nil
+	}
+	return c, nil
+}
+
+func (c *Client) dialTCP(ctx context.Context, to netip.AddrPort, timeout time.Duration) (*conn, error) {
+	if c.bans.addr(to) {
 		return nil, ErrBanned
 	}
-	nc, err := (&net.Dialer{KeepAlive: -1}).DialContext(ctx, "tcp", to.String())
+	nc, err := (&net.Dialer{KeepAlive: -1, Timeout: timeout}).DialContext(ctx, "tcp", to.String())
 	if err != nil {
 		return nil, err
 	}
 	tc := nc.(*net.TCPConn)
 	tune(tc)
-	c := newConn(d.client, tc)
-	c.outbound, c.dialled, c.remote = true, to, to.Addr()
-	return c, nil
+	made := newConn(c, tc)
+	made.outbound, made.dialled, made.remote = true, to, to.Addr()
+	return made, nil
 }

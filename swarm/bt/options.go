@@ -83,6 +83,8 @@ var (
 	ErrTooLong  = fmt.Errorf("a frame is longer than %d bytes", MaxPayload)
 	ErrBanned   = errors.New("the peer is banned")
 	ErrBusy     = errors.New("too many connections are being made already")
+	// ErrUnreachable means that a peer was tried a short while ago.
+	ErrUnreachable = errors.New("the peer was tried in vain and is left alone for a while")
 )
 
 func (o Options) withDefaults() (Options, error) {

@@ -2,7 +2,6 @@ package bt
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -38,6 +37,7 @@ type attempt struct {
 	id      string
 	peer    PeerID
 	outward bool
+	wanted  bool        // by this side, whoever began it
 	answer  chan string // the other's description
 	cancel  context.CancelFunc
 }
@@ -45,22 +45,13 @@ type attempt struct {
 var errNoWebRTC = errors.New("this client has no WebRTC port, or the swarm no signaller")
 
 // DialSignalled connects to a peer by WebRTC, soon and without blocking. It does nothing
-// if that is going on already; ErrBusy says that too much is.
+// if that is going on already; ErrBusy says that too much is, ErrUnreachable that it was in
+// vain a short while ago.
 func (s *Swarm) DialSignalled(to PeerID) error {
-	i := s.client.ice
-	if i == nil || s.spec.Signaller == nil {
+	if s.client.ice == nil || s.spec.Signaller == nil {
 		return fmt.Errorf("dial by WebRTC: %w", errNoWebRTC)
 	}
-	var id [16]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return fmt.Errorf("dial by WebRTC: %w", err)
-	}
-	a := &attempt{id: hex.EncodeToString(id[:]), peer: to, outward: true, answer: make(chan string, 1)}
-	err := i.begin(a, s.ctx, func(ctx context.Context) error { return i.dial(ctx, s, a) })
-	if errors.Is(err, errUnderWay) {
-		return nil
-	}
-	return err
+	return s.attempt(to, func(ctx context.Context, a *attempt) error { return s.client.ice.dial(ctx, s, a) })
 }
 
 // Signal takes in a message that another peer's Signaller sent, without blocking. The
@@ -77,10 +68,11 @@ func (s *Swarm) Signal(from PeerID, body []byte) error {
 	if m.Type == "answer" {
 		return i.answered(from, m)
 	}
-	if !i.yield(from, m.ID) {
+	yields, wanted := i.yield(from, m.ID)
+	if !yields {
 		return nil
 	}
-	a := &attempt{id: m.ID, peer: from}
+	a := &attempt{id: m.ID, peer: from, wanted: wanted}
 	return i.begin(a, s.ctx, func(ctx context.Context) error { return i.take(ctx, s, a, m.SDP) })
 }
 
@@ -112,7 +104,7 @@ func (i *ice) begin(a *attempt, ctx context.Context, run func(context.Context) e
 		if b.peer != a.peer {
 			continue
 		}
-		if b.outward == a.outward && a.outward || b.id == a.id {
+		if a.outward || b.id == a.id {
 			return errUnderWay
 		}
 		from++
@@ -132,7 +124,12 @@ func (i *ice) begin(a *attempt, ctx context.Context, run func(context.Context) e
 			delete(i.attempts, a.id)
 			i.mu.Unlock()
 		}()
-		if err := run(ctx); err != nil {
+		err := run(ctx)
+		// One that was taken back says nothing of the peer.
+		if a.wanted && !errors.Is(ctx.Err(), context.Canceled) {
+			i.rests.note(a.peer, err == nil, time.Now())
+		}
+		if err != nil {
 			i.client.opts.Log.Debug("a WebRTC connection was not made", keyPeer, hex.EncodeToString(a.peer[:4]), keyErr, err)
 		}
 	})
@@ -140,19 +137,20 @@ func (i *ice) begin(a *attempt, ctx context.Context, run func(context.Context) e
 }
 
 // yield decides which of two attempts goes on when both sides have begun one: that of
-// the higher id. It reports whether it is the other's.
-func (i *ice) yield(peer PeerID, id string) bool {
+// the higher id. It reports whether it is the other's, and whether this side had one.
+func (i *ice) yield(peer PeerID, id string) (yields, had bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, a := range i.attempts {
 		if a.outward && a.peer == peer {
 			if a.id > id {
-				return false
+				return false, true
 			}
 			a.cancel()
+			had = true
 		}
 	}
-	return true
+	return true, had
 }
 
 func (i *ice) answered(from PeerID, m signal) error {
@@ -216,18 +214,8 @@ func (i *ice) dial(ctx context.Context, swarm *Swarm, a *attempt) error {
 	if err != nil {
 		return errors.Join(err, s.pc.GracefulClose())
 	}
-	addr := string(c.Conn.(*rtcConn).remote)
 	c.outbound = true
-	i.mu.Lock()
-	i.made[addr] = c
-	i.mu.Unlock()
-	// The library may not want it.
-	time.AfterFunc(handshakeTimeout, func() {
-		if unwanted := i.client.made(addr); unwanted != nil {
-			_ = unwanted.Close()
-		}
-	})
-	swarm.torrent.AddPeers([]torrent.PeerInfo{{Addr: rtcAddr(addr), Source: torrent.PeerSourceDirect, Trusted: true}})
+	i.handOver(swarm, c, torrent.PeerInfo{Addr: c.Conn.(*rtcConn).remote, Source: torrent.PeerSourceDirect, Trusted: true})
 	return nil
 }
 

@@ -161,13 +161,8 @@ func (s *Swarm) detach(l *Link) {
 // connection already; ErrBanned and ErrBusy say why it will not.
 func (s *Swarm) Dial(addr netip.AddrPort) error {
 	addr = unmap(addr)
-	switch {
-	case !addr.IsValid() || addr.Port() == 0 || addr.Addr().IsUnspecified() || addr.Addr().IsMulticast():
-		return fmt.Errorf("dial %s: nobody can be there", addr)
-	case s.client.bans.addr(addr):
-		return fmt.Errorf("dial %s: %w", addr, ErrBanned)
-	case s.connected(addr):
-		return nil
+	if err := s.mayDial(addr); err != nil || s.connected(addr) {
+		return err
 	}
 	select {
 	case s.dials <- addr:
@@ -175,6 +170,16 @@ func (s *Swarm) Dial(addr netip.AddrPort) error {
 	default:
 		return fmt.Errorf("dial %s: %w", addr, ErrBusy)
 	}
+}
+
+func (s *Swarm) mayDial(addr netip.AddrPort) error {
+	switch {
+	case !addr.IsValid() || addr.Port() == 0 || addr.Addr().IsUnspecified() || addr.Addr().IsMulticast():
+		return fmt.Errorf("dial %s: nobody can be there", addr)
+	case s.client.bans.addr(addr):
+		return fmt.Errorf("dial %s: %w", addr, ErrBanned)
+	}
+	return nil
 }
 
 func (s *Swarm) connected(addr netip.AddrPort) bool { return len(s.at(addr)) > 0 }

@@ -65,13 +65,7 @@ type membership struct{ swarm *Swarm }
 
 // Dial implements live.Membership.
 func (m membership) Dial(d swarm.Dial) {
-	var err error
-	if d.Addr.IsValid() {
-		err = m.swarm.Dial(d.Addr)
-	} else {
-		err = m.swarm.DialSignalled(PeerID(d.ID))
-	}
-	if err != nil {
+	if err := m.swarm.Reach(PeerID(d.ID), d.Addr); err != nil {
 		m.swarm.client.opts.Log.Debug("a peer that was heard of is not dialled", keyPeer, d.Addr, keyErr, err)
 	}
 }

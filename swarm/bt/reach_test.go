@@ -1,0 +1,37 @@
+package bt
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAPeerThatWasTriedInVainIsLeftAloneForEverLonger(t *testing.T) {
+	var r rests
+	now := time.Unix(1_790_000_000, 0)
+	peer, other := PeerID{1}, PeerID{2}
+	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
+		r.note(peer, false, now)
+		if now = now.Add(want - 1); !r.resting(peer, now) || r.resting(other, now) {
+			t.Errorf("not yet %v later it is tried again", want)
+		}
+		if now = now.Add(1); r.resting(peer, now) {
+			t.Errorf("%v later it is still left alone", want)
+		}
+	}
+	for range 100 {
+		r.note(peer, false, now)
+	}
+	if r.resting(peer, now.Add(10*time.Minute)) {
+		t.Error("it is left alone for more than 10 minutes")
+	}
+	r.note(peer, true, now)
+	if r.resting(peer, now) {
+		t.Error("it is left alone though it was reached")
+	}
+	for i := range 5000 {
+		r.note(PeerID{byte(i), byte(i >> 8)}, false, now)
+	}
+	if len(r.peers) > maxRests {
+		t.Errorf("%d peers are remembered", len(r.peers))
+	}
+}
