@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/shoalcast/shoal/internal/datadir"
+	"github.com/shoalcast/shoal/internal/nattest"
 )
 
 // binary is the shoal that the tests run, built once from this tree.
@@ -46,7 +48,8 @@ func TestMain(m *testing.M) {
 type instance struct {
 	t       *testing.T
 	cmd     *exec.Cmd
-	service string // what runs alone; "" for up
+	service string        // what runs alone; "" for up
+	host    *nattest.Host // where it runs; nil: on this machine
 	data    string
 	args    []string
 	quiet   bool // leave the log level to args
@@ -76,6 +79,9 @@ func (i *instance) start() {
 	}
 	i.log, i.out, i.done = &logBuffer{}, &logBuffer{}, make(chan struct{})
 	i.cmd = exec.Command(binary, args...)
+	if i.host != nil {
+		i.cmd = i.host.Command(binary, args...)
+	}
 	i.cmd.Stdout, i.cmd.Stderr = i.out, i.log
 	if err := i.cmd.Start(); err != nil {
 		i.t.Fatalf("start shoal: %v", err)
@@ -107,7 +113,10 @@ var anywhere = []string{
 
 // addresses are anywhere at first; a restart keeps them, as a server would.
 func (i *instance) addresses() []string {
-	if i.at.HTTP == "" {
+	switch {
+	case i.host != nil:
+		return []string{"--http", nattest.ServerAddr + ":8080"} // it has all ports to itself
+	case i.at.HTTP == "":
 		return anywhere
 	}
 	return []string{
@@ -208,12 +217,6 @@ func (i *instance) live(name string) {
 	})
 }
 
-// ffmpeg runs ffmpeg in the background until the test ends or stop is called.
-func ffmpeg(t *testing.T, args ...string) *process {
-	t.Helper()
-	return background(t, "ffmpeg", append([]string{"-hide_banner", "-loglevel", "warning", "-nostdin"}, args...)...)
-}
-
 type process struct {
 	cmd  *exec.Cmd
 	log  *logBuffer
@@ -270,12 +273,17 @@ var plain = []string{"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerola
 
 func publish(t *testing.T, s stream, args ...string) *process {
 	t.Helper()
-	all := testPicture("320x180", 30)
+	return background(t, "ffmpeg", camera(s, args...)...)
+}
+
+// camera are ffmpeg's arguments to publish a picture, as plain says if nothing else is
+// said.
+func camera(s stream, args ...string) []string {
 	if len(args) == 0 {
 		args = plain
 	}
-	all = append(all, args...)
-	return ffmpeg(t, append(all, "-f", "flv", s.RTMP)...)
+	quietly := []string{"-hide_banner", "-loglevel", "warning", "-nostdin"}
+	return slices.Concat(quietly, testPicture("320x180", 30), args, []string{"-f", "flv", s.RTMP})
 }
 
 // encoder publishes until the test ends or stop is called, and reconnects whenever it

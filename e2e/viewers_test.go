@@ -27,13 +27,20 @@ type progress struct {
 // view starts a viewer that others on this machine can connect to.
 func (i *instance) view(url string, args ...string) *viewer {
 	i.t.Helper()
-	dir := i.t.TempDir()
-	v := &viewer{t: i.t, file: filepath.Join(dir, "out.mp4")}
-	all := []string{"watch", url, "--out", v.file, "--stats", "json", "--listen", "127.0.0.1:0", "--pins", filepath.Join(dir, "pins")}
+	all := []string{"--listen", "127.0.0.1:0"}
 	if i.at.STUN != "" {
 		all = append(all, "--ice-servers", i.at.STUN)
 	}
-	v.process = run(i.t, exec.Command(binary, append(all, args...)...))
+	return viewing(i.t, exec.Command, url, append(all, args...)...)
+}
+
+// viewing starts a viewer by what makes commands.
+func viewing(t *testing.T, command func(name string, args ...string) *exec.Cmd, url string, args ...string) *viewer {
+	t.Helper()
+	dir := t.TempDir()
+	v := &viewer{t: t, file: filepath.Join(dir, "out.mp4")}
+	all := []string{"watch", url, "--out", v.file, "--stats", "json", "--pins", filepath.Join(dir, "pins")}
+	v.process = run(t, command(binary, append(all, args...)...))
 	return v
 }
 
