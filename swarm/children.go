@@ -292,7 +292,7 @@ func (n *Node) thin(now Time, t *track) {
 		if t.kids[l] <= n.copies() {
 			continue
 		}
-		for range 1 + (t.kids[l]-n.copies())/3 {
+		for range 1 + (t.kids[l]-n.copies())/8 {
 			var least *neighbour
 			for _, o := range t.children {
 				if o.draining || !o.tracks[t.index].gives.Has(l) || now-o.tracks[t.index].changed < 2*settled {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/shoalcast/shoal/event"
 )
 
 // crowd is a seed or two and viewers, all connected, after a few seconds of the stream.
@@ -124,7 +126,7 @@ func TestSlowAndUnevenNeighboursAreNotBannedNorSentAway(t *testing.T) {
 	seed := r.seed(Unlimited)
 	nodes := []*rigNode{seed}
 	for range 7 {
-		nodes = append(nodes, r.viewer(5e6))
+		nodes = append(nodes, r.add(Config{Up: 5e6, Wants: []event.Rendition{"v0"}, NoOrigin: true}))
 	}
 	chance := newRandom(7)
 	r.lag = func(from, to int) Time {

@@ -164,6 +164,27 @@ func TestCreditIsALimitThatOnlyGrows(t *testing.T) {
 	}
 }
 
+func TestWhoAskedForBlocksThatWaitTooLongIsToldSo(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.source(1)
+	n.SetUp(r.now, 100_000) // each block takes more than a second
+	f := r.fake(n, 1, Hello{})
+	f.send(&Want{key(0), mask(0, 1, 2, 3)})
+	r.run(r.now + 3*time.Second)
+	sent, denied := 0, 0
+	for _, m := range f.got {
+		switch m := m.(type) {
+		case *Block:
+			sent++
+		case *Deny:
+			denied += m.Blocks.Len()
+		}
+	}
+	if sent != 1 || denied != 3 {
+		t.Errorf("of 4 blocks %d were sent, %d denied", sent, denied)
+	}
+}
+
 func TestWhoSendsMoreThanItsCreditIsDropped(t *testing.T) {
 	r := newRig(t, 0)
 	n := r.viewer(10e6)

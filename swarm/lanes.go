@@ -27,10 +27,10 @@ type lane struct {
 const (
 	maxDepth   = 16
 	askTimeout = time.Second
-	refusal    = time.Second            // before the same is asked again; doubles
-	orphanTime = 500 * time.Millisecond // in which a lane that was lost or became longer looks only nearer to the source than it was
-	resortTime = 3 * time.Second        // after which a lane that nobody else pushes is asked of a seed
-	lostTime   = time.Second            // after which those below are told that a lane is lost
+	refusal    = time.Second             // before the same is asked again; doubles
+	orphanTime = 500 * time.Millisecond  // in which a lane that was lost or became longer looks only nearer to the source than it was
+	resortTime = 1500 * time.Millisecond // after which a lane that nobody else pushes is asked of a seed
+	lostTime   = time.Second             // after which those below are told that a lane is lost
 )
 
 // forgiven is how many blocks of a lane make up for one failure.
@@ -137,6 +137,9 @@ func (n *Node) adopt(now Time, t *track, improve bool) {
 			}
 			ln.next.track(t).refuse(now, l)
 			ln.next = nil
+		}
+		if ln.since == 0 {
+			ln.since = now
 		}
 		if ln.parent == nil && t.depth[l] != NoDepth && now-ln.since > lostTime {
 			t.deepen(now, l, NoDepth)

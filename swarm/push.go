@@ -69,6 +69,7 @@ func (n *Node) pump(now Time) {
 			}
 			busy = append(busy, nb)
 			if nb.sent+uint64(nb.queue[0].size()) > nb.limit {
+				nb.stay(now)
 				n.freshen(now, nb)
 				continue
 			}
@@ -114,17 +115,32 @@ func (n *Node) headStart(nb *neighbour, rate float64) Time {
 func (q *queued) size() int { return len(q.p.blocks[q.i]) }
 
 // freshen drops from the front of a queue what its receiver has no use for any more, and
-// reports whether that was anything.
+// reports whether that was anything. Who asked for what waited too long is told.
 func (n *Node) freshen(now Time, nb *neighbour) bool {
 	i := 0
 	for ; i < len(nb.queue); i++ {
 		q := &nb.queue[i]
-		if old := now-q.at > n.t.QueueMax; !old && (q.want || !n.hasIt(nb, q.p)) {
+		old := now-q.at > n.t.QueueMax
+		if !old && (q.want || !n.hasIt(nb, q.p)) {
 			break
+		}
+		if q.want {
+			deny := &Deny{Key: q.p.head.Key()}
+			deny.Blocks.Set(q.i)
+			n.send(nb, deny)
 		}
 	}
 	nb.queue = nb.queue[i:]
 	return i > 0
+}
+
+// stay keeps what a neighbour asked for from growing old while its own credit is short.
+func (nb *neighbour) stay(now Time) {
+	for k := range nb.queue {
+		if q := &nb.queue[k]; q.want {
+			q.at = now
+		}
+	}
 }
 
 func (n *Node) hasIt(nb *neighbour, p *piece) bool {

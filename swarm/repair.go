@@ -104,8 +104,9 @@ func (n *Node) holders(t *track, pos event.Position) int {
 func (n *Node) repairPiece(now Time, t *track, p *piece) {
 	slack, timed := t.slack(now, &p.head.Entry)
 	next := now + time.Second
-	if timed && slack > n.t.ToOrigin {
-		next = min(next, now+slack-n.t.ToOrigin)
+	toOrigin := n.t.ToOrigin + Time(p.left)*n.t.OriginBlock
+	if timed && slack > toOrigin {
+		next = min(next, now+slack-toOrigin)
 	}
 	if timed && slack > n.t.ToSeeds {
 		next = min(next, now+slack-n.t.ToSeeds)
@@ -153,7 +154,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 		}
 	}
 	p.due = next
-	if !n.cfg.NoOrigin && !p.fetching && (timed && slack <= n.t.ToOrigin || !timed && t.follows && now-p.headAt > noClock) {
+	if !n.cfg.NoOrigin && !p.fetching && (timed && slack <= toOrigin || !timed && t.follows && now-p.headAt > noClock) {
 		n.fetch(p)
 	}
 }

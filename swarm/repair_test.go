@@ -29,11 +29,12 @@ func TestTheOriginIsAskedLateAndOnlyForWhatIsMissing(t *testing.T) {
 	r.take(n)
 	h := rigPiece(0, 40_000)
 	f.send(h, block(h, 0))
-	r.run(2*time.Second - DefaultTuning().ToOrigin - 10*time.Millisecond)
+	slack := DefaultTuning().ToOrigin + 2*DefaultTuning().OriginBlock
+	r.run(2*time.Second - slack - 10*time.Millisecond)
 	if len(n.fetch) > 0 {
 		t.Fatalf("asked at %v: %v", r.now, n.fetch)
 	}
-	r.run(2*time.Second - DefaultTuning().ToOrigin + 60*time.Millisecond)
+	r.run(2*time.Second - slack + 10*time.Millisecond)
 	if len(n.fetch) != 1 || n.fetch[0].First != 1 || n.fetch[0].Last != 2 {
 		t.Fatalf("asked: %v", n.fetch)
 	}

@@ -27,7 +27,7 @@ type simCmd struct {
 	Churn   float64       `default:"0.05" help:"Share of viewers that leave in a minute, each replaced."`
 	Vanish  float64       `default:"0.5" help:"Share of those that leave without closing connections."`
 	Liars   float64       `default:"0" help:"Share of viewers that send false blocks, heads or announcements."`
-	Delay   time.Duration `default:"900ms" help:"Least delay behind the seed that viewers aim at."`
+	Delay   time.Duration `default:"950ms" help:"Least delay behind the seed that viewers aim at."`
 	Workers int           `default:"0" help:"Processors to use (default all)."`
 
 	Bitrate   string        `default:"1Mbit" placeholder:"RATE" help:"Of the stream."`

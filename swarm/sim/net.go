@@ -255,7 +255,7 @@ func (s *shard) arrived(now time.Duration, p *peer, it *item) {
 // they are through at once; if not, then comes when they are.
 func (s *shard) through(now time.Duration, p *peer, wire int64, tx time.Duration, then item) bool {
 	p.downFree = max(p.downFree, now-tx) + time.Duration(float64(wire)*p.downlink)
-	if p.coming == 0 && p.downFree <= now {
+	if p.coming == 0 && p.downFree <= now+window {
 		return true
 	}
 	p.coming++

@@ -10,9 +10,8 @@ import (
 )
 
 const (
-	initSize  = 800  // bytes of the stream's init segment
-	seedConns = 4000 // connections that a seed takes, and one more for every seedPer peers
-	seedPer   = 20
+	initSize  = 800 // bytes of the stream's init segment
+	seedConns = 512 // connections that a seed takes, as seeder.Options has it
 	// firstLook is how long after joining a viewer without heads looks for them at the origin.
 	firstLook = 400 * time.Millisecond
 	// rejoin is how long a viewer waits for a picture, beyond the time between keyframes,
@@ -55,7 +54,7 @@ func newNodeAgent(q quietAgent, now time.Duration) agent {
 	}
 	if p.role == seedRole {
 		cfg.Role, cfg.Wants, cfg.Up = swarm.Seed, nil, o.SeedUp
-		cfg.Tuning.MaxConns = seedConns + o.Peers/seedPer
+		cfg.Tuning.MaxConns = seedConns
 	}
 	words := len(q.s.w.stream.heads)/64 + 1
 	a := &nodeAgent{quietAgent: q, node: swarm.New(cfg), wakeAt: -1, wasted: -1, heads: make([]uint64, words), asked: make([]uint64, words)}

@@ -71,7 +71,7 @@ func (a *pullAgent) upkeep(now time.Duration) {
 
 func (a *pullAgent) accepts() bool {
 	if a.p.role == seedRole {
-		return len(a.p.live) < seedConns+a.s.w.o.Peers/seedPer
+		return len(a.p.live) < seedConns
 	}
 	return len(a.p.live) < a.s.w.o.Tuning.MaxConns
 }
