@@ -179,7 +179,7 @@ func TestNobodyPushesAnotherOutByItsName(t *testing.T) {
 		n := r.viewer(10e6)
 		n.cfg.ID = PeerID{id}
 		victim := r.fake(n, 1, Hello{Up: 1000})
-		n.byConn[victim.conn].info.Outbound = true
+		n.at(victim.conn).info.Outbound = true
 		r.run(20 * time.Second)
 		victim.send(&Ping{1})
 		r.fake(n, 1, Hello{Up: 1000})

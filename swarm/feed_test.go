@@ -250,12 +250,12 @@ func TestMovingForwardLetsGoOfWhatLiesBehind(t *testing.T) {
 	n.Follow(r.now, "v0", key(0).Position)
 	r.take(n)
 	r.run(r.now + 100*time.Millisecond)
-	if len(heard[*Want](f)) == 0 || n.byConn[f.conn].wants == 0 {
+	if len(heard[*Want](f)) == 0 || n.at(f.conn).wants == 0 {
 		t.Fatal("nothing is asked for")
 	}
 	n.Follow(r.now, "v0", key(18).Position)
 	r.take(n)
-	if wants := n.byConn[f.conn].wants; wants > 4 || len(n.tracks[0].open) != 2 {
+	if wants := n.at(f.conn).wants; wants > 4 || len(n.tracks[0].open) != 2 {
 		t.Errorf("%d blocks are still waited for, %d pieces open", wants, len(n.tracks[0].open))
 	}
 	r.run(r.now + 400*time.Millisecond)

@@ -115,7 +115,7 @@ func TestAStalledReaderIsSentItsCreditAndNoMoreAndLittleIsQueuedForIt(t *testing
 		if f.dropped {
 			break // silent: it does not even answer pings
 		}
-		if q := len(n.byConn[f.conn].queue); q > maxQueue {
+		if q := len(n.at(f.conn).queue); q > maxQueue {
 			t.Fatalf("%d blocks are queued", q)
 		}
 	}
@@ -206,7 +206,7 @@ func TestWhoSendsMoreThanItsCreditIsDropped(t *testing.T) {
 				t.Fatalf("dropped for %s within its credit", f.why)
 			}
 			limit = math.MaxUint64
-			nb := n.byConn[f.conn]
+			nb := n.at(f.conn)
 			nb.allowed = nb.received // as if nothing more were granted
 		}
 	}
@@ -223,7 +223,7 @@ func TestBlocksThatNobodyCanUseAreAFloodHoweverMuchCreditThereIs(t *testing.T) {
 	for i := 0; i < 5000 && !f.dropped; i++ {
 		f.send(&Block{Key: key(i), Data: make([]byte, event.BlockSize)})
 		sent += event.BlockSize
-		if nb := n.byConn[f.conn]; nb != nil && (nb.heldSize > maxHeld || len(nb.held) > maxHeldBlocks) {
+		if nb := n.at(f.conn); nb != nil && (nb.heldSize > maxHeld || len(nb.held) > maxHeldBlocks) {
 			t.Fatalf("%d bytes in %d blocks are held", nb.heldSize, len(nb.held))
 		}
 	}
@@ -239,7 +239,7 @@ func TestTinyBlocksWithoutAHeadAreNotPiledUp(t *testing.T) {
 	for i := range 5000 {
 		f.send(&Block{Key: key(i), Data: []byte{1}})
 	}
-	if nb := n.byConn[f.conn]; nb != nil && len(nb.held) > maxHeldBlocks {
+	if nb := n.at(f.conn); nb != nil && len(nb.held) > maxHeldBlocks {
 		t.Errorf("%d blocks are held", len(nb.held))
 	}
 }

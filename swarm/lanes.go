@@ -332,7 +332,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 	if taken {
 		// What came to the new parent before it granted is lost between the two.
 		for _, p := range t.open {
-			p.due = min(p.due, now+nb.trip()+justMoved)
+			t.look(p, now+nb.trip()+justMoved)
 		}
 	}
 	if refused {

@@ -45,8 +45,8 @@ type Node struct {
 	t      Tuning
 	random random
 	conns  []*neighbour // by age
+	ids    []Conn       // of conns
 	busy   []*neighbour // those with blocks waiting for them
-	byConn map[Conn]*neighbour
 	tracks []*track
 	inits  inits
 	ways   []way // how peers that are not connected are signalled
@@ -80,7 +80,7 @@ func New(cfg Config) *Node {
 	if cfg.Tuning == (Tuning{}) {
 		cfg.Tuning = DefaultTuning()
 	}
-	n := &Node{cfg: cfg, t: cfg.Tuning, random: newRandom(cfg.Random), byConn: map[Conn]*neighbour{}}
+	n := &Node{cfg: cfg, t: cfg.Tuning, random: newRandom(cfg.Random)}
 	for _, r := range cfg.Wants {
 		n.track(r).wanted = true
 	}
@@ -132,7 +132,7 @@ func (n *Node) Connected(now Time, c Conn, info Info) {
 	}
 	nb := &neighbour{conn: c, info: info, since: now, heardAt: now, allowed: creditStart, limit: creditStart, guard: newGuard(now)}
 	n.conns = append(n.conns, nb)
-	n.byConn[c] = nb
+	n.ids = append(n.ids, c)
 	n.send(nb, &Hello{
 		Version: Version, Stream: n.cfg.Stream, ID: n.cfg.ID, Role: n.cfg.Role,
 		Leaf: n.cfg.Up <= 0 || n.draining, Up: n.upKbit(),
@@ -140,12 +140,21 @@ func (n *Node) Connected(now Time, c Conn, info Info) {
 	nb.ping(n, now)
 }
 
+// at returns who is at the other end of a connection, or nil. To look through a list of
+// them takes less than a map of scattered entries would.
+func (n *Node) at(c Conn) *neighbour {
+	if i := slices.Index(n.ids, c); i >= 0 {
+		return n.conns[i]
+	}
+	return nil
+}
+
 func (n *Node) upKbit() uint32 { return uint32(min(max(n.cfg.Up, 0)/1000, math.MaxUint32)) }
 
 // Closed takes note that a connection is gone.
 func (n *Node) Closed(now Time, c Conn) {
 	n.begin()
-	if nb := n.byConn[c]; nb != nil {
+	if nb := n.at(c); nb != nil {
 		n.forget(now, nb)
 		n.maintain(now)
 	}
@@ -153,8 +162,9 @@ func (n *Node) Closed(now Time, c Conn) {
 
 // forget lets go of a neighbour and of what it was to do.
 func (n *Node) forget(now Time, nb *neighbour) {
-	delete(n.byConn, nb.conn)
-	n.conns = slices.DeleteFunc(n.conns, func(o *neighbour) bool { return o == nb })
+	if i := slices.Index(n.conns, nb); i >= 0 {
+		n.conns, n.ids = slices.Delete(n.conns, i, i+1), slices.Delete(n.ids, i, i+1)
+	}
 	nb.gone = true
 	for i := range nb.tracks {
 		n.give(nb, n.tracks[i], 0)
@@ -169,7 +179,7 @@ func (n *Node) forget(now Time, nb *neighbour) {
 			}
 		}
 		for _, p := range t.open {
-			p.release(nb, now)
+			t.release(p, nb, now)
 		}
 	}
 	n.maintainAt = now
@@ -212,10 +222,7 @@ func (n *Node) begin() {
 func (n *Node) Wake() Time {
 	at := n.maintainAt
 	for _, t := range n.tracks {
-		at = min(at, t.headsAt)
-		for _, p := range t.open {
-			at = min(at, p.due)
-		}
+		at = min(at, t.headsAt, t.due)
 	}
 	return min(at, n.uplink.readyAt, n.inits.at())
 }

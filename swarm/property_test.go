@@ -81,7 +81,7 @@ func (n *rigNode) bounded(t failer) {
 		if len(nb.held) > maxHeldBlocks || nb.heldSize > maxHeld || len(nb.waiting) > maxWaiting || len(nb.queue) > maxQueue || nb.wants < 0 || nb.wants > maxWants {
 			t.Fatalf("held %d, waiting %d, queued %d, wants %d", len(nb.held), len(nb.waiting), len(nb.queue), nb.wants)
 		}
-		if nb.gone || n.byConn[nb.conn] != nb {
+		if nb.gone || n.at(nb.conn) != nb {
 			t.Fatalf("a neighbour that is gone is still listed")
 		}
 	}

@@ -9,6 +9,7 @@ import (
 type queued struct {
 	p    *piece
 	i    int
+	size int // bytes
 	at   Time
 	want bool // asked for by name
 }
@@ -32,7 +33,7 @@ func (n *Node) enqueue(now Time, nb *neighbour, p *piece, i int, want bool) bool
 		nb.busy = true
 		n.busy = append(n.busy, nb)
 	}
-	nb.queue = append(nb.queue, queued{p, i, now, want})
+	nb.queue = append(nb.queue, queued{p, i, len(p.blocks[i]), now, want})
 	return true
 }
 
@@ -57,6 +58,9 @@ func (n *Node) pump(now Time) {
 		n.uplink.readyAt = never
 		return
 	}
+	if now < n.uplink.readyAt && n.uplink.readyAt != never {
+		return
+	}
 	rate := n.rate()
 	for {
 		var next *neighbour
@@ -68,7 +72,7 @@ func (n *Node) pump(now Time) {
 				continue
 			}
 			busy = append(busy, nb)
-			if nb.sent+uint64(nb.queue[0].size()) > nb.limit {
+			if nb.sent+uint64(nb.queue[0].size) > nb.limit {
 				nb.stay(now)
 				n.freshen(now, nb)
 				continue
@@ -87,12 +91,12 @@ func (n *Node) pump(now Time) {
 			continue
 		}
 		q := next.queue[0]
-		if !n.uplink.take(now, q.size(), n.t.Burst) {
+		if !n.uplink.take(now, q.size, n.t.Burst) {
 			return
 		}
 		next.queue = next.queue[1:]
-		next.sent += uint64(q.size())
-		n.stats.Sent += int64(q.size())
+		next.sent += uint64(q.size)
+		n.stats.Sent += int64(q.size)
 		n.send(next, &Block{Key: q.p.head.Key(), Index: q.i, Data: q.p.blocks[q.i]})
 	}
 }
@@ -111,8 +115,6 @@ func (n *Node) rate() float64 {
 func (n *Node) headStart(nb *neighbour, rate float64) Time {
 	return Time(min(float64(nb.up)/max(4*rate, 1), 1) * float64(n.t.HeadStart))
 }
-
-func (q *queued) size() int { return len(q.p.blocks[q.i]) }
 
 // freshen drops from the front of a queue what its receiver has no use for any more, and
 // reports whether that was anything. Who asked for what waited too long is told.
@@ -160,7 +162,7 @@ func (n *Node) backlog() time.Duration {
 	sum := -n.uplink.tokens
 	for _, nb := range n.busy {
 		for k := range nb.queue {
-			sum += float64(nb.queue[k].size())
+			sum += float64(nb.queue[k].size)
 		}
 	}
 	return time.Duration(sum / n.uplink.rate * float64(time.Second))
@@ -328,7 +330,8 @@ func (n *Node) falseBlock(now Time, p *piece, from *neighbour) {
 	}
 }
 
-// finished announces a piece that is whole, to whom it is news.
+// finished announces a piece that is whole, to whom it is news. Who gives nothing tells
+// only those who push to it.
 func (n *Node) finished(now Time, t *track, p *piece) {
 	t.close(p)
 	n.out.Pieces = append(n.out.Pieces, &Piece{
@@ -336,7 +339,8 @@ func (n *Node) finished(now Time, t *track, p *piece) {
 	})
 	have := &Have{Key: p.head.Key(), Count: 1}
 	for _, nb := range n.conns {
-		if nb.hello && nb.role != Seed && !(len(nb.tracks) > t.index && nb.tracks[t.index].haves.has(p.pos())) {
+		nt := nb.track(t)
+		if nb.hello && nb.role != Seed && !nt.haves.has(p.pos()) && (n.cfg.Up > 0 || nt.granted != 0) {
 			n.send(nb, have)
 		}
 	}

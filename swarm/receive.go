@@ -12,7 +12,7 @@ import (
 // Receive takes in one message.
 func (n *Node) Receive(now Time, c Conn, m Message) {
 	n.begin()
-	nb := n.byConn[c]
+	nb := n.at(c)
 	if nb == nil {
 		return
 	}
@@ -43,7 +43,7 @@ func (n *Node) Receive(now Time, c Conn, m Message) {
 // neighbour's allowance like one.
 func (n *Node) Ignored(now Time, c Conn) {
 	n.begin()
-	if nb := n.byConn[c]; nb != nil && !nb.guard.take(now, 1) {
+	if nb := n.at(c); nb != nil && !nb.guard.take(now, 1) {
 		n.drop(now, nb, Flooding)
 	}
 }
@@ -293,7 +293,7 @@ func (n *Node) Relay(now Time, to PeerID, body []byte) {
 		return
 	}
 	for _, w := range n.ways {
-		if nb := n.byConn[w.via]; w.to == to && nb != nil && nb.hello {
+		if nb := n.at(w.via); w.to == to && nb != nil && nb.hello {
 			n.send(nb, &Signal{From: n.cfg.ID, To: to, Body: body})
 		}
 	}
@@ -503,6 +503,7 @@ func (n *Node) addHead(now Time, t *track, h *Head, from *neighbour) {
 func (t *track) openUp(p *piece) {
 	if !p.whole() && !slices.Contains(t.open, p) {
 		t.open = append(t.open, p)
+		t.due = min(t.due, p.due)
 	}
 }
 
@@ -565,6 +566,6 @@ func (n *Node) Play(now Time, r event.Rendition, epoch event.Epoch, pts event.Ti
 	t.playing = true
 	t.play.epoch, t.play.pts, t.play.at = epoch, pts, at
 	for _, p := range t.open {
-		p.due = min(p.due, now+10*time.Millisecond)
+		t.look(p, now+10*time.Millisecond)
 	}
 }

@@ -90,8 +90,8 @@ func TestHeadsWaitForTheirRecordsAndBlameNobody(t *testing.T) {
 		f.send(h)
 		r.run(r.now + 20*time.Millisecond)
 	}
-	if f.dropped || len(n.heads) > 0 || len(n.byConn[f.conn].waiting) > maxWaiting {
-		t.Fatalf("dropped %v, %d heads, %d wait", f.dropped, len(n.heads), len(n.byConn[f.conn].waiting))
+	if f.dropped || len(n.heads) > 0 || len(n.at(f.conn).waiting) > maxWaiting {
+		t.Fatalf("dropped %v, %d heads, %d wait", f.dropped, len(n.heads), len(n.at(f.conn).waiting))
 	}
 	if asked := len(heard[*GetRecords](f)); asked != 1 {
 		t.Errorf("records are asked for %d times", asked)

@@ -52,12 +52,27 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 			t.headsAt = min(t.headsAt, now+grace)
 		}
 	case m.Count == 1 && !p.whole():
-		p.due = min(p.due, now+time.Millisecond)
+		t.look(p, now+time.Millisecond)
 	}
+}
+
+// look sees to it that a piece is looked at by the given time.
+func (t *track) look(p *piece, at Time) {
+	p.due = min(p.due, at)
+	t.due = min(t.due, at)
+}
+
+// lookAgain is look for a piece that there is no need to look at before.
+func (t *track) lookAgain(p *piece, at Time) {
+	p.due = at
+	t.due = min(t.due, at)
 }
 
 // repair asks for blocks that are due and did not come.
 func (n *Node) repair(now Time, t *track) {
+	if t.due > now {
+		return
+	}
 	var due []*piece
 	for _, p := range t.open {
 		if p.due <= now {
@@ -69,6 +84,10 @@ func (n *Node) repair(now Time, t *track) {
 	}
 	for _, p := range due {
 		n.repairPiece(now, t, p)
+	}
+	t.due = never
+	for _, p := range t.open {
+		t.due = min(t.due, p.due)
 	}
 }
 
@@ -308,7 +327,7 @@ func (p *piece) abandon() {
 }
 
 // release forgets what a neighbour was asked for.
-func (p *piece) release(nb *neighbour, now Time) {
+func (t *track) release(p *piece, nb *neighbour, now Time) {
 	for i := range p.asks {
 		a := &p.asks[i]
 		if a.last == nb {
@@ -316,7 +335,7 @@ func (p *piece) release(nb *neighbour, now Time) {
 		}
 		if a.by == nb {
 			a.by = nil
-			p.due = now
+			t.look(p, now)
 		}
 	}
 }
@@ -334,7 +353,7 @@ func (n *Node) onDeny(now Time, nb *neighbour, m *Deny) {
 	for i := range p.asks {
 		if a := &p.asks[i]; m.Blocks.Has(i) && a.by == nb {
 			n.broke(now, a, true)
-			p.due = now
+			t.look(p, now)
 		}
 	}
 }
@@ -378,7 +397,7 @@ func (n *Node) Fetched(now Time, k Key, first int, data []byte) {
 		data = data[size:]
 	}
 	p.fetching = false
-	p.due = now + fetchAgain
+	t.lookAgain(p, now+fetchAgain)
 	n.pump(now)
 }
 
@@ -388,7 +407,7 @@ func (n *Node) FetchFailed(now Time, k Key) {
 	if t := n.known(k.R); t != nil {
 		if p := t.find(k.Position); p != nil {
 			p.fetching = false
-			p.due = now + fetchAgain
+			t.lookAgain(p, now+fetchAgain)
 		}
 	}
 }

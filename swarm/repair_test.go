@@ -92,7 +92,7 @@ func TestWithTimeEnoughTheRarestIsAskedForFirst(t *testing.T) {
 	n.Play(r.now, "v0", 1, 0, r.now+time.Minute)
 	r.take(n)
 	f, other := r.fake(n, 1, Hello{Up: 1000}), r.fake(n, 2, Hello{Up: 1000})
-	n.byConn[other.conn].rest = time.Hour // it only makes some pieces less rare
+	n.at(other.conn).rest = time.Hour // it only makes some pieces less rare
 	f.send(&Have{key(0), 8})
 	other.send(&Have{key(0), 6})
 	for _, p := range n.tracks[0].open {
@@ -109,7 +109,7 @@ func TestSeedsAreAskedAfterPeers(t *testing.T) {
 	r := newRig(t, 0)
 	n := r.alone(0, Config{})
 	peer, seed := r.fake(n, 1, Hello{Up: 1000}), r.fake(n, 2, Hello{Up: 1000, Role: Seed})
-	n.byConn[peer.conn].rtt = 400 * time.Millisecond // and though the seed is nearer
+	n.at(peer.conn).rtt = 400 * time.Millisecond // and though the seed is nearer
 	n.Play(r.now, "v0", 1, 0, r.now+4*time.Second)
 	r.take(n)
 	n.AddHead(r.now, rigPiece(0, 40_000))
@@ -192,7 +192,7 @@ func TestWhatLeftTheWindowIsNotWaitedForEither(t *testing.T) {
 		p.due = r.now
 	}
 	r.run(r.now + 60*time.Millisecond)
-	if n.byConn[f.conn].wants == 0 {
+	if n.at(f.conn).wants == 0 {
 		t.Fatal("nothing is asked for")
 	}
 	for i := 300; i < 600; i++ {
@@ -202,7 +202,7 @@ func TestWhatLeftTheWindowIsNotWaitedForEither(t *testing.T) {
 	if n.tracks[0].find(key(5).Position) != nil {
 		t.Fatal("the window did not move")
 	}
-	if w := n.byConn[f.conn].wants; w != 0 {
+	if w := n.at(f.conn).wants; w != 0 {
 		t.Errorf("%d blocks are waited for", w)
 	}
 }
@@ -244,7 +244,7 @@ func TestALaneWithChildrenMovesOnlyNearerToTheSource(t *testing.T) {
 	f.feeds(9) // it has lost its way meanwhile
 	f.send(&Grant{R: "v0", Lanes: AllLanes})
 	for l := range allLanes {
-		if n.tracks[0].lanes[l].parent == n.byConn[f.conn] {
+		if n.tracks[0].lanes[l].parent == n.at(f.conn) {
 			t.Errorf("lane %d: the parent has depth 9, this node 1", l)
 		}
 	}

@@ -17,6 +17,7 @@ type track struct {
 
 	pieces []*piece // by position
 	open   []*piece // of these, known by head, wanted and not whole
+	due    Time     // when one of those is to be looked at, or before
 	floor  event.Position
 	newest event.Position
 
@@ -73,7 +74,7 @@ func (p *piece) whole() bool         { return p.left == 0 }
 const never Time = 1<<62 - 1
 
 func newTrack(r event.Rendition, index int, source bool) *track {
-	t := &track{r: r, index: index, source: source, headsAt: never, dur: 0.2}
+	t := &track{r: r, index: index, source: source, headsAt: never, due: never, dur: 0.2}
 	for l := range t.depth {
 		t.depth[l], t.toldKids.depth[l], t.toldOthers.depth[l] = NoDepth, NoDepth, NoDepth
 		if source {
@@ -84,19 +85,16 @@ func newTrack(r event.Rendition, index int, source bool) *track {
 }
 
 func (t *track) search(pos event.Position) (int, bool) {
-	// Most often it is the newest or next to it.
-	i := len(t.pieces)
-	for k := 0; k < 4 && i > 0; k++ {
-		q := t.pieces[i-1].pos()
-		if q == pos {
-			return i - 1, true
+	// Most often nothing is missing from it to the newest.
+	if last := len(t.pieces) - 1; last >= 0 && pos.Epoch == t.newest.Epoch {
+		if t.newest.N < pos.N {
+			return last + 1, false
 		}
-		if q.Before(pos) {
-			return i, false
+		if i := last - int(min(t.newest.N-pos.N, uint64(last))); t.pieces[i].pos() == pos {
+			return i, true
 		}
-		i--
 	}
-	return slices.BinarySearchFunc(t.pieces[:i], pos, func(p *piece, pos event.Position) int {
+	return slices.BinarySearchFunc(t.pieces, pos, func(p *piece, pos event.Position) int {
 		switch q := p.pos(); {
 		case q.Before(pos):
 			return -1

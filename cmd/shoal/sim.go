@@ -64,7 +64,7 @@ type simCmd struct {
 
 // simGarbage is how much garbage may pile up while simulating, in percent of what
 // lives: there is much of both, and the collector would take a processor of its own.
-const simGarbage = 150
+const simGarbage = 300
 
 func (c *simCmd) Run(ctx context.Context, t terminal) error {
 	o, err := c.options()

@@ -52,13 +52,14 @@ func (s *shard) run() {
 }
 
 // post puts an event that happens at another peer.
-func (s *shard) post(at time.Duration, to *peer, it item) {
-	it.peer = to.id
-	if to.shard == s {
+func (s *shard) post(at time.Duration, to int32, it item) {
+	it.peer = to
+	shard := int(to % shardCount)
+	if shard == s.id {
 		s.queue.put(ticks(at), it)
 		return
 	}
-	box := &s.outbox[s.parity][to.shard.id]
+	box := &s.outbox[s.parity][shard]
 	*box = append(*box, timed{ticks(at), it})
 }
 
@@ -148,7 +149,7 @@ func (s *shard) atGrave(now time.Duration, p *peer, it *item) {
 		p.agent, p.conns, p.live, p.fetches = nil, nil, nil, nil
 	case dialled:
 		from := s.w.peers[it.a]
-		s.post(now+s.w.oneWay(p, from), from, item{kind: refused, conn: it.b})
+		s.post(now+s.w.oneWay(p, from), from.id, item{kind: refused, conn: it.b})
 	}
 }
 
@@ -158,7 +159,7 @@ func (s *shard) finish1(now time.Duration, p *peer, c uint32) {
 	if cn.state != connOpen {
 		return
 	}
-	s.post(max(cn.arrives, max(now, p.upFree)+cn.oneWay), s.w.peers[cn.remote], item{kind: finished, conn: cn.there})
+	s.post(max(cn.arrives, max(now, p.upFree)+cn.oneWay), cn.remote, item{kind: finished, conn: cn.there})
 }
 
 // hangUp closes a connection from this side.
@@ -176,7 +177,7 @@ func (s *shard) dial(now time.Duration, p *peer, id int32) {
 		s.own(now+dialTimeout, p, item{kind: refused, conn: c})
 		return
 	}
-	s.post(now+3*way, q, item{kind: dialled, a: uint32(p.id), b: c})
+	s.post(now+3*way, q.id, item{kind: dialled, a: uint32(p.id), b: c})
 }
 
 func (s *shard) dialled(now time.Duration, p *peer, it *item) {
@@ -188,11 +189,11 @@ func (s *shard) dialled(now time.Duration, p *peer, it *item) {
 		ok = ok && b != from.id
 	}
 	if !ok || !p.agent.accepts() {
-		s.post(now+way, from, item{kind: refused, conn: it.b})
+		s.post(now+way, from.id, item{kind: refused, conn: it.b})
 		return
 	}
 	c := p.addConn(conn{remote: from.id, there: it.b, state: connOpen, oneWay: way, arrives: now + way})
-	s.post(now+way, from, item{kind: accepted, conn: it.b, b: c})
+	s.post(now+way, from.id, item{kind: accepted, conn: it.b, b: c})
 	p.agent.connected(now, c, false)
 }
 
@@ -208,22 +209,30 @@ func (s *shard) send(now time.Duration, p *peer, c uint32, m swarm.Message) {
 	wire := size + packets*headers
 	tx := time.Duration(float64(wire) * p.up)
 	p.upFree = max(now, p.upFree) + tx
-	to := s.w.peers[cn.remote]
 	at := p.upFree + cn.oneWay
 	if j := s.w.o.Jitter; j > 0 {
 		at += time.Duration(p.random.ExpFloat64() * float64(j))
 	}
+	if s.w.o.faulty() { // else the receiver need not be looked at, which costs more than all else here
+		at = s.delayed(now, at, p, s.w.peers[cn.remote], cn, packets)
+	}
+	at = max(at, cn.arrives)
+	cn.arrives = at
+	s.tally.sent(now, p, m, size, data, wire)
+	s.post(at, cn.remote, item{kind: arrive, conn: cn.there, msg: m, a: uint32(wire), b: uint32(min(tx, math.MaxUint32))})
+}
+
+// delayed returns when a message arrives that would at the given time, where packets are
+// lost and networks fail.
+func (s *shard) delayed(now, at time.Duration, p, to *peer, cn *conn, packets int) time.Duration {
 	if loss := s.lossOf(p, to); loss > 0 && p.random.Float64() < 1-math.Pow(1-loss, float64(packets)) {
 		at += 2*cn.oneWay + rto/4 // repeated after duplicate acknowledgements
 	}
 	at = max(at, cn.arrives)
 	if heal := max(p.healed(now, at), to.healed(now, at)); heal > 0 {
 		at = heal + time.Duration(p.random.Float64()*float64(rto))
-		at = max(at, cn.arrives)
 	}
-	cn.arrives = at
-	s.tally.sent(now, p, m, size, data, wire)
-	s.post(at, to, item{kind: arrive, conn: cn.there, msg: m, a: uint32(wire), b: uint32(min(tx, math.MaxUint32))})
+	return at
 }
 
 func (s *shard) lossOf(p, q *peer) float64 {

@@ -132,4 +132,7 @@ func (o *Options) Check() error {
 	return errors.Join(errs...)
 }
 
+// faulty reports whether messages may be late by more than jitter.
+func (o *Options) faulty() bool { return o.Loss > 0 || o.Lossy > 0 || o.Cut > 0 }
+
 func (o *Options) end() time.Duration { return o.Ramp + o.For }
