@@ -51,7 +51,7 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 			}
 			t.headsAt = min(t.headsAt, now+grace)
 		}
-	case m.Count == 1 && !p.whole():
+	case p.lacking && !p.whole():
 		t.look(p, now+time.Millisecond)
 	}
 }
@@ -136,6 +136,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 	if p.asks == nil {
 		p.asks = make([]ask, len(p.blocks))
 	}
+	p.lacking = false
 	var wants []wish
 	for i, b := range p.blocks {
 		if b != nil {
@@ -159,6 +160,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 		}
 		nb := n.holder(now, t, p, a, slack, timed)
 		if nb == nil {
+			p.lacking = true
 			next = min(next, now+noHolder)
 			continue
 		}

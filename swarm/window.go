@@ -66,6 +66,7 @@ type piece struct {
 	asks     []ask // per block
 	due      Time  // when it is to be looked at
 	fetching bool
+	lacking  bool // a block is overdue that nobody announced
 }
 
 func (p *piece) pos() event.Position { return p.at }
