@@ -21,6 +21,7 @@ const (
 	maxWants      = 32                     // blocks that one neighbour is asked for at once
 	farAhead      = 5 * time.Second        // slack beyond which the rarest piece comes first
 	noHolder      = 50 * time.Millisecond  // before a block that nobody has is looked for again
+	answerTime    = 50 * time.Millisecond  // and a round trip is what an answer takes
 	noClock       = time.Second            // before the origin is asked where no time of playing is known
 	fetchAgain    = 500 * time.Millisecond // after the origin failed
 	busy          = 100 * time.Millisecond // and a round trip after a block, another is on its way
@@ -124,6 +125,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 	slack, timed := t.slack(now, &p.head.Entry)
 	next := now + time.Second
 	toOrigin := n.t.ToOrigin + Time(p.left)*n.t.OriginBlock
+	fetch := !n.cfg.NoOrigin && !p.fetching && (timed && slack <= toOrigin || !timed && t.follows && now-p.headAt > noClock)
 	if timed && slack > toOrigin {
 		next = min(next, now+slack-toOrigin)
 	}
@@ -164,6 +166,9 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 			next = min(next, now+noHolder)
 			continue
 		}
+		if soon := timed && slack-toOrigin < nb.trip()+answerTime; fetch || soon && slack > toOrigin && !n.cfg.NoOrigin {
+			continue // the origin is asked before it can answer
+		}
 		a.by, a.at, a.until = nb, now, now+max(n.t.WantAgain, 2*nb.trip()+time.Duration(nb.wants)*10*time.Millisecond)
 		nb.wants++
 		next = min(next, a.until)
@@ -175,7 +180,8 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 		}
 	}
 	p.due = next
-	if !n.cfg.NoOrigin && !p.fetching && (timed && slack <= toOrigin || !timed && t.follows && now-p.headAt > noClock) {
+	if fetch {
+		p.due = min(next, now+2*n.t.WantAgain) // others are asked, too, if it takes its time
 		n.fetch(p)
 	}
 }
