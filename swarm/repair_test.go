@@ -236,14 +236,17 @@ func TestPeersAreAskedWhileTheOriginFails(t *testing.T) {
 
 func TestALargePieceIsNotAskedOfTheOriginBeforeItsLanesHadTime(t *testing.T) {
 	r := newRig(t, 0)
-	n := r.alone(0, Config{})
-	n.Play(r.now, "v0", 1, 0, r.now+450*time.Millisecond)
+	n := r.alone(10, Config{}) // of 3 blocks
+	h := rigPiece(10, 60*event.BlockSize)
+	n.Play(r.now, "v0", 1, h.Entry.PTS, r.now+450*time.Millisecond)
 	r.take(n)
-	n.AddHead(r.now, rigPiece(0, 60*event.BlockSize))
+	n.AddHead(r.now, h)
 	r.take(n)
 	r.run(r.now + 450*time.Millisecond - DefaultTuning().ToOrigin - originMost - 10*time.Millisecond)
-	if len(n.fetch) > 0 {
-		t.Errorf("asked at %v", r.now)
+	for _, f := range n.fetch {
+		if f.Head.Entry.N == 10 {
+			t.Errorf("asked at %v", r.now)
+		}
 	}
 }
 
