@@ -43,7 +43,7 @@ func possible(m Message) bool {
 	case *Block:
 		return m.Key.possible() && m.Index >= 0 && m.Index < MaxBlocks && len(m.Data) > 0 && len(m.Data) <= event.BlockSize
 	case *Have:
-		return m.Key.possible() && m.Count > 0 && m.Count <= MaxRun
+		return m.Key.possible() && m.Count > 0 && m.Count <= MaxRun && m.N <= maxNumber-uint64(m.Count-1)
 	case *Want:
 		return m.Key.possible()
 	case *Cancel:

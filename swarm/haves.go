@@ -11,7 +11,6 @@ type haves struct{ newer, older epochHaves }
 
 type epochHaves struct {
 	epoch event.Epoch
-	first uint64 // lowest that was announced
 	next  uint64 // one more than the highest; 0: nothing was announced
 	ring  [haveSpan / 64]uint64
 }
@@ -35,9 +34,8 @@ func (h *haves) add(pos event.Position, count int) {
 func (h *epochHaves) add(n uint64, count int) {
 	end := n + uint64(count)
 	if h.next == 0 {
-		h.first, h.next = n, n
+		h.next = n
 	}
-	h.first = min(h.first, n)
 	if end > h.next {
 		if end-h.next >= haveSpan {
 			h.ring = [haveSpan / 64]uint64{}

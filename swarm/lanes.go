@@ -25,12 +25,13 @@ type lane struct {
 }
 
 const (
-	maxDepth   = 16
-	askTimeout = time.Second
-	refusal    = time.Second             // before the same is asked again; doubles
-	orphanTime = 500 * time.Millisecond  // in which a lane that was lost or became longer looks only nearer to the source than it was
-	resortTime = 1500 * time.Millisecond // after which a lane that nobody else pushes is asked of a seed
-	lostTime   = time.Second             // after which those below are told that a lane is lost
+	maxDepth    = 16
+	askTimeout  = time.Second
+	mostStrikes = 3                       // refusals in a row that count
+	refusal     = time.Second             // before the same is asked again; doubles
+	orphanTime  = 500 * time.Millisecond  // in which a lane that was lost or became longer looks only nearer to the source than it was
+	resortTime  = 1500 * time.Millisecond // after which a lane that nobody else pushes is asked of a seed
+	lostTime    = time.Second             // after which those below are told that a lane is lost
 )
 
 // forgiven is how many blocks of a lane make up for one failure.
@@ -265,7 +266,7 @@ func (n *Node) subscribe(nb *neighbour, t *track, urgent bool) {
 
 // refuse takes note that a neighbour will not push a lane, for a while.
 func (nt *neighbourTrack) refuse(now Time, l int) {
-	nt.refused[l] = now + refusal<<min(nt.strikes, 3)
+	nt.refused[l] = now + refusal<<nt.strikes
 }
 
 // fail takes the lane from a parent that did not push it. Each time it is longer before
@@ -336,7 +337,7 @@ func (n *Node) onGrant(now Time, nb *neighbour, g *Grant) {
 		}
 	}
 	if refused {
-		nt.strikes++
+		nt.strikes = min(nt.strikes+1, mostStrikes)
 	} else {
 		nt.strikes = 0
 	}

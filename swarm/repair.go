@@ -27,6 +27,7 @@ const (
 	mostBusy      = 3 * time.Second        // in which who sends others must come to a block
 	lateMost      = 16                     // wants that a neighbour may let pass in a row
 	leastPatience = 130 * time.Millisecond // with a lane
+	mostPatience  = time.Second            // with one that has been late before
 	justMoved     = 40 * time.Millisecond  // after a new parent's round trip, in which a lane may still miss a block
 )
 
@@ -209,7 +210,7 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 	switch {
 	case pushed:
 		if moved += ln.parent.trip() + justMoved; p.headAt >= moved {
-			expected = p.headAt + max(n.patience(now, p, slack, timed), ln.late+4*ln.dev)
+			expected = p.headAt + max(n.patience(now, p, slack, timed), min(ln.late+4*ln.dev, mostPatience))
 		} else if ln.soft {
 			expected = p.headAt + min(n.t.Moved, n.patience(now, p, slack, timed))
 		} else {
@@ -291,7 +292,10 @@ func (a *ask) patient(now Time) bool {
 // blocks at about the same time count as one.
 func (n *Node) broke(now Time, a *ask, denied bool) (dropped bool) {
 	nb := a.by
-	a.last, a.by = nb, nil
+	a.last, a.by, a.denied = nb, nil, 0
+	if denied {
+		a.denied = now
+	}
 	nb.wants--
 	if now-nb.lateAt < n.t.WantAgain {
 		return false
@@ -357,7 +361,6 @@ func (n *Node) onDeny(now Time, nb *neighbour, m *Deny) {
 	for i := range p.asks {
 		if a := &p.asks[i]; m.Blocks.Has(i) && a.by == nb {
 			n.broke(now, a, true)
-			a.denied = now
 			t.look(p, now)
 		}
 	}
