@@ -34,6 +34,9 @@ export const initChunk = 32 << 10;
 /** Bytes of one record. */
 export const maxEnvelope = 32 << 10;
 
+/** Renditions of a stream that anything keeps state of. */
+export const maxTracks = 16;
+
 /** The largest number of a piece or an epoch that an entry can have. */
 export const maxNumber = Number.MAX_SAFE_INTEGER;
 
