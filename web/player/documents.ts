@@ -71,12 +71,12 @@ const maxSessionMs = 24 * 3600 * 1000;
 const maxFreshMs = 60_000;
 
 export function genesisFrom(p: Payload): Genesis {
-  version(p);
+  version(p, "genesis");
   return { name: text(p, "name"), root: key(p, "root"), next: unhex(text(p, "next"), 32) };
 }
 
 export function rotationFrom(p: Payload): Rotation {
-  version(p);
+  version(p, "rotation");
   return {
     stream: text(p, "stream"),
     serial: count(p, "serial"),
@@ -87,7 +87,7 @@ export function rotationFrom(p: Payload): Rotation {
 }
 
 export function sessionFrom(p: Payload): Session {
-  version(p);
+  version(p, "session");
   const from = p["from"];
   if (typeof from !== "object" || from === null || Array.isArray(from)) throw new Error("from must be a position");
   const s: Session = {
@@ -106,7 +106,7 @@ export function sessionFrom(p: Payload): Session {
 }
 
 export function entryFrom(p: Payload): Entry {
-  version(p);
+  version(p, "entry");
   const gap = flag(p, "gap");
   const e: Entry = {
     ...position(p),
@@ -196,23 +196,26 @@ export function order(a: Position, b: Position): number {
   return a.epoch - b.epoch || a.n - b.n;
 }
 
-/** Fields that a document may call critical: those this page reads. */
-const understood = new Set(
-  "v name root next stream serial sessions key from not_before not_after fresh_ms r epoch n prev issued at msn dsn part pts dur size gap seg target session init".split(" "),
-);
+/** Members that a document of a kind may call critical: those this page reads. */
+const understood = {
+  genesis: "v name root next",
+  rotation: "v stream serial root next sessions",
+  session: "v stream serial key from not_before not_after fresh_ms",
+  entry: "v stream r epoch n prev issued at msn dsn part key pts dur size root gap seg target session init",
+};
 
 /** A document demands to be understood beyond what this page knows: it is from a later version, not false. */
 export class NotUnderstood extends Error {
   override name = "NotUnderstood";
 }
 
-function version(p: Payload): void {
+function version(p: Payload, kind: keyof typeof understood): void {
   if (p["v"] !== 1) throw new Error("this page reads version 1 of the format only");
   const crit = p["crit"];
   if (crit === undefined) return;
   if (!Array.isArray(crit) || crit.length === 0 || !crit.every((name) => typeof name === "string")) throw new Error("crit must be a list of names");
   for (const [i, name] of crit.entries()) {
-    if (!understood.has(name)) throw new NotUnderstood(`this page does not understand ${name}, which the creator calls critical`);
+    if (!understood[kind].split(" ").includes(name)) throw new NotUnderstood(`this page does not understand ${name}, which the creator calls critical`);
     if (p[name] === undefined || crit.indexOf(name) < i) throw new Error(`crit names ${name}, which is absent or named twice`);
   }
 }

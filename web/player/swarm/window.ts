@@ -226,7 +226,7 @@ export function abandon(p: Piece): void {
  * The index of the first entry of a live window that stays: the last segment's start that has 30 s of media after
  * it, or the start of the group of pictures before the current one if that is earlier, within the bounds.
  */
-function windowStart(entries: Entry[]): number {
+export function windowStart(entries: Entry[]): number {
   const n = entries.length;
   let [media, bytes, keys] = [0, 0, 0];
   let [earliest, enough] = [n, n]; // starts of segments: inside the bounds; with enough media after it
