@@ -1,5 +1,6 @@
 // Children: who is pushed what, and at whose cost (docs/spec/live-swarm.md 7.2).
 import { blockSize } from "../merkle.ts";
+import { hintOf } from "./hints.ts";
 import { sinking } from "./lanes.ts";
 import { allLanes, blockLanes, hasLane, headLane, type LaneMask, lanes } from "./masks.ts";
 import { type Hint, noDepth, type Subscribe } from "./messages.ts";
@@ -262,9 +263,4 @@ export function spareLanes(n: Node, t: Track): { spare: number; open: LaneMask }
   }
   if (open === 0) return { spare: 0, open };
   return { spare: Math.trunc(Math.min(Math.max(free / t.laneRate(0), 1), 0xffff)), open };
-}
-
-/** Where a neighbour may be found. */
-export function hintOf(nb: Neighbour): Hint {
-  return { id: nb.id, role: nb.role, address: nb.info.address };
 }

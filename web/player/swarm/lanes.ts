@@ -1,8 +1,8 @@
 // Lanes and their parents (docs/spec/live-swarm.md 7.1): how the blocks of a lane arrive, whom they are asked of,
 // and what keeps a lane from running in a circle.
+import { alike, clearly, linger, sendTime } from "./children.ts";
 import { blockLanes, hasLane, headLane, laneCount, type LaneMask } from "./masks.ts";
 import { type Grant, noDepth } from "./messages.ts";
-import { alike, clearly, linger, sendTime } from "./children.ts";
 import type { Neighbour, NeighbourTrack } from "./neighbour.ts";
 import type { Node } from "./node.ts";
 import { justMoved, look } from "./repair.ts";

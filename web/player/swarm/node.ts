@@ -1,15 +1,16 @@
 import type { Bytes } from "../bytes.ts";
 import type { Position } from "../documents.ts";
 import { blockSize } from "../merkle.ts";
-import { give, hintOf, lift, shed, thin } from "./children.ts";
+import { give, lift, shed, thin } from "./children.ts";
 import { type Conn, type Effects, noEffects, type Source, sources } from "./effects.ts";
 import { addHead, follow, play } from "./follow.ts";
 import { answerSize, Guard, Pacer } from "./guard.ts";
 import { askHeads } from "./heads.ts";
+import { hintsFor, prune } from "./hints.ts";
 import { Inits, retryInits } from "./inits.ts";
 import { adopt, orphan } from "./lanes.ts";
 import { laneCount } from "./masks.ts";
-import { blockLen, type Hint, type Key, maxTracks, type Message, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
+import { blockLen, type Key, maxTracks, type Message, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
 import { type Info, Neighbour, silence } from "./neighbour.ts";
 import { place, pump } from "./push.ts";
 import { Random } from "./random.ts";
@@ -18,7 +19,7 @@ import { addRecord } from "./records.ts";
 import { fetchDone, release, repair } from "./repair.ts";
 import { relay, type Way } from "./signals.ts";
 import { tellStates } from "./states.ts";
-import { div, second, type Time } from "./time.ts";
+import { div, type Time } from "./time.ts";
 import { defaultTuning, type Tuning } from "./tuning.ts";
 import type { RecordVerdict, Verifier } from "./verifier.ts";
 import { Track } from "./window.ts";
@@ -58,9 +59,6 @@ export interface Stats extends Figures {
 
 /** What a small message takes of the uplink, packets' headers included. */
 const controlCost = 90;
-
-/** How many neighbours, drawn by chance where there are more, hints are the best of: so that none of them is overrun. */
-const hintSample = 64;
 
 /**
  * One peer's part in one stream's swarm (docs/spec/live-swarm.md 6 and 7). Whoever runs it tells it what happens and
@@ -284,7 +282,7 @@ export class Node {
 
   /** Tells a neighbour of up to 8 others, if there are any. */
   sendHints(to: Neighbour): void {
-    const hints = this.hints(to, 8);
+    const hints = hintsFor(this, to, 8);
     if (hints.length > 0) this.send(to, { type: "Peers", hints });
   }
 
@@ -369,39 +367,8 @@ export class Node {
       if (t.wanted && improve) lift(this, t);
       if (t.source && improve) thin(this, now, t);
     }
-    if (improve) this.prune(now);
+    if (improve) prune(this, now);
     tellStates(this, now);
     pump(this, now);
-  }
-
-  /** Makes room among the neighbours: when there are many more than are wanted, the least useful one goes (7.5.5). */
-  private prune(now: Time): void {
-    if (this.role !== "viewer" || this.conns.length < this.t.Neighbours) return;
-    let worst: Neighbour | null = null;
-    for (const nb of this.conns) {
-      if (nb.inUse() || now - nb.since < 5 * second || nb.role === "seed" || nb.rtt === 0) continue;
-      if (!worst || nb.rtt > worst.rtt) worst = nb;
-    }
-    if (!worst) return;
-    const farthest = worst.rtt;
-    const nearer = this.conns.filter((nb) => nb.rtt > 0 && 2 * nb.rtt < farthest).length;
-    if (this.conns.length <= 2 * this.t.Neighbours && nearer < div(this.t.Neighbours, 2)) return;
-    this.drop(now, worst, reasons.useless);
-  }
-
-  /** Peers that somebody else might go to: those with the most to give. Half the best, half anybody, so that the best are not overrun. */
-  private hints(to: Neighbour, most: number): Hint[] {
-    let from = this.conns;
-    if (from.length > hintSample) from = Array.from({ length: hintSample }, () => this.conns[this.random.below(this.conns.length)]!);
-    const able = [...new Set(from)].filter((nb) => nb !== to && nb.hello && !nb.leaf && !nb.draining && nb.role !== "seed");
-    able.sort((a, b) => b.spare() - a.spare());
-    if (able.length > most) {
-      const best = div(most, 2);
-      for (let i = best; i < most; i++) {
-        const j = i + this.random.below(able.length - i);
-        [able[i], able[j]] = [able[j]!, able[i]!];
-      }
-    }
-    return able.slice(0, most).map(hintOf);
   }
 }

@@ -1,12 +1,11 @@
 // What is sent when (docs/spec/live-swarm.md 7.3), and what comes of blocks that arrive.
 import type { Bytes } from "../bytes.ts";
+import { headSize } from "./codec_head.ts";
+import { type Source, sources } from "./effects.ts";
+import { headGrace } from "./heads.ts";
 import { delivered } from "./lanes.ts";
-import { sources, type Source } from "./effects.ts";
-
 import { hasLane, Mask } from "./masks.ts";
 import { type Block, blockLen, type Cancel, type Deny, type GetHeads, maxBlocks, reasons, type Want } from "./messages.ts";
-import { headSize } from "./codec_head.ts";
-import { headGrace } from "./heads.ts";
 import { creditStart, maxWaste, type Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
 import { answered } from "./repair.ts";

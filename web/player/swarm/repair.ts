@@ -1,12 +1,12 @@
 // Repair (docs/spec/live-swarm.md 7.4): what lanes did not deliver is asked for, of peers, of seeds, at last of the origin.
 import { order, type Position } from "../documents.ts";
+import { linger } from "./children.ts";
 import { headGrace } from "./heads.ts";
 import { fail } from "./lanes.ts";
 import { headLane, Mask } from "./masks.ts";
 import { type Deny, type Have, noDepth, reasons, type Want } from "./messages.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
-import { linger } from "./children.ts";
 import { cancel } from "./push.ts";
 import { div, millisecond, never, second, type Time } from "./time.ts";
 import { before, laneOf, type Piece, type Track } from "./window.ts";

@@ -1,10 +1,10 @@
 import type { Bytes } from "../bytes.ts";
 import { type Entry, order, type Position, timescale } from "../documents.ts";
-import type { Neighbour } from "./neighbour.ts";
 import type { HeadAsk } from "./heads.ts";
-import { newLane, type Lane } from "./lanes.ts";
-import { allLanes, headLane, lanes, type LaneMask } from "./masks.ts";
-import { blocksOf, keyOf, noDepth, type Key, type OpenHead } from "./messages.ts";
+import { type Lane, newLane } from "./lanes.ts";
+import { allLanes, headLane, type LaneMask, lanes } from "./masks.ts";
+import { blocksOf, type Key, keyOf, noDepth, type OpenHead } from "./messages.ts";
+import type { Neighbour } from "./neighbour.ts";
 import type { Ask } from "./repair.ts";
 import { type Told, toldNothing } from "./states.ts";
 import { hour, never, second, seconds, type Time } from "./time.ts";
@@ -226,7 +226,7 @@ export function abandon(p: Piece): void {
  * The index of the first entry of a live window that stays: the last segment's start that has 30 s of media after
  * it, or the start of the group of pictures before the current one if that is earlier, within the bounds.
  */
-export function windowStart(entries: Entry[]): number {
+function windowStart(entries: Entry[]): number {
   const n = entries.length;
   let [media, bytes, keys] = [0, 0, 0];
   let [earliest, enough] = [n, n]; // starts of segments: inside the bounds; with enough media after it
