@@ -189,7 +189,7 @@ const (
 	settled = time.Second
 	// linger is how long a lane that another got is still pushed to the child that had it:
 	// it finds another parent meanwhile, for itself and those below it.
-	linger = time.Second
+	linger = 500 * time.Millisecond
 	// clearly is how many times as much another must be worth, and farMore for whom no
 	// child is settled. Who has this many times as much, or less, is worth about as much.
 	clearly = 1.5

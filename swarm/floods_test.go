@@ -131,6 +131,30 @@ func TestAStalledReaderIsSentItsCreditAndNoMoreAndLittleIsQueuedForIt(t *testing
 	}
 }
 
+func TestWhoGivesNoCreditKeepsNobodyFromBeingServed(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.source(8)
+	n.SetUp(r.now, 5e6)
+	leech, honest := r.fake(n, 1, Hello{}), r.fake(n, 2, Hello{})
+	for i := range 8 {
+		leech.send(&Want{key(i), mask(0, 1, 2)}) // far beyond its credit, and it never grants more
+		r.run(r.now + 200*time.Millisecond)
+	}
+	honest.send(&Want{key(0), mask(0, 1, 2)})
+	r.run(r.now + time.Second)
+	if got := len(heard[*Block](honest)); got != 3 {
+		t.Errorf("%d of 3 blocks came", got)
+	}
+	for range 2 {
+		r.run(r.now + mostBusy)
+		leech.send(&Ping{1})
+		honest.send(&Ping{1})
+	}
+	if q := len(n.at(leech.conn).queue); q > 0 {
+		t.Errorf("%d blocks still wait for it", q)
+	}
+}
+
 func TestCreditIsALimitThatOnlyGrows(t *testing.T) {
 	r := newRig(t, 0)
 	n := r.source(8)

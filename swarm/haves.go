@@ -62,15 +62,6 @@ func (h *epochHaves) has(n uint64) bool {
 	return h.holds(n) && h.ring[n%haveSpan/64]>>(n%64)&1 == 1
 }
 
-// remove forgets one piece.
-func (h *haves) remove(pos event.Position) {
-	for _, e := range [2]*epochHaves{&h.newer, &h.older} {
-		if e.epoch == pos.Epoch && e.has(pos.N) {
-			e.ring[pos.N%haveSpan/64] &^= 1 << (pos.N % 64)
-		}
-	}
-}
-
 // last returns the newest piece that was announced.
 func (h *haves) last() event.Position {
 	if h.newer.next == 0 {

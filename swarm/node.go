@@ -113,10 +113,27 @@ func (n *Node) Stats() Stats {
 // to others.
 func (n *Node) SetUp(now Time, bitsPerSecond int64) {
 	n.begin()
+	if n.cfg.Up <= 0 && bitsPerSecond > 0 {
+		n.announce()
+	}
 	n.cfg.Up = bitsPerSecond
 	n.uplink.set(bitsPerSecond)
 	n.shed()
 	n.pump(now)
+}
+
+// announce tells all that is here to those who were not told, while nothing was given.
+func (n *Node) announce() {
+	for _, nb := range n.conns {
+		if !nb.hello || nb.role == Seed {
+			continue
+		}
+		for _, t := range n.tracks {
+			for _, have := range t.runs() {
+				n.send(nb, have)
+			}
+		}
+	}
 }
 
 // SetSwarm tells how many peers there are in all, as a tracker knows: a seed

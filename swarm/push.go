@@ -7,11 +7,12 @@ import (
 
 // queued is a block that waits to be sent.
 type queued struct {
-	p    *piece
-	i    int
-	size int // bytes
-	at   Time
-	want bool // asked for by name
+	p     *piece
+	i     int
+	size  int  // bytes
+	at    Time // since when it waits for the uplink
+	since Time // since when it waits
+	want  bool // asked for by name
 }
 
 const (
@@ -33,7 +34,7 @@ func (n *Node) enqueue(now Time, nb *neighbour, p *piece, i int, want bool) bool
 		nb.busy = true
 		n.busy = append(n.busy, nb)
 	}
-	nb.queue = append(nb.queue, queued{p, i, len(p.blocks[i]), now, want})
+	nb.queue = append(nb.queue, queued{p, i, len(p.blocks[i]), now, now, want})
 	return true
 }
 
@@ -72,8 +73,7 @@ func (n *Node) pump(now Time) {
 				continue
 			}
 			busy = append(busy, nb)
-			if nb.sent+uint64(nb.queue[0].size) > nb.limit {
-				nb.stay(now)
+			if nb.blocked() {
 				n.freshen(now, nb)
 				continue
 			}
@@ -116,6 +116,24 @@ func (n *Node) headStart(nb *neighbour, rate float64) Time {
 	return Time(min(float64(nb.up)/max(4*rate, 1), 1) * float64(n.t.HeadStart))
 }
 
+// blocked reports whether a neighbour's credit is short of what waits for it.
+func (nb *neighbour) blocked() bool {
+	return len(nb.queue) > 0 && nb.sent+uint64(nb.queue[0].size) > nb.limit
+}
+
+// credit takes in how much a neighbour lets this node send it. What it asked for waits for
+// the uplink from now on only.
+func (nb *neighbour) credit(now Time, limit uint64) {
+	if nb.blocked() {
+		for k := range nb.queue {
+			if q := &nb.queue[k]; q.want {
+				q.at = now
+			}
+		}
+	}
+	nb.limit = max(nb.limit, limit)
+}
+
 // freshen drops from the front of a queue what its receiver has no use for any more, and
 // reports whether that was anything. Who asked for what waited too long is told.
 func (n *Node) freshen(now Time, nb *neighbour) bool {
@@ -123,6 +141,9 @@ func (n *Node) freshen(now Time, nb *neighbour) bool {
 	for ; i < len(nb.queue); i++ {
 		q := &nb.queue[i]
 		old := now-q.at > n.t.QueueMax
+		if q.want && nb.blocked() {
+			old = now-q.since > mostBusy // it is the asker's own credit that is short
+		}
 		if !old && (q.want || !n.hasIt(nb, q.p)) {
 			break
 		}
@@ -134,15 +155,6 @@ func (n *Node) freshen(now Time, nb *neighbour) bool {
 	}
 	nb.queue = nb.queue[i:]
 	return i > 0
-}
-
-// stay keeps what a neighbour asked for from growing old while its own credit is short.
-func (nb *neighbour) stay(now Time) {
-	for k := range nb.queue {
-		if q := &nb.queue[k]; q.want {
-			q.at = now
-		}
-	}
 }
 
 func (n *Node) hasIt(nb *neighbour, p *piece) bool {
@@ -161,6 +173,9 @@ func (n *Node) backlog() time.Duration {
 	}
 	sum := -n.uplink.tokens
 	for _, nb := range n.busy {
+		if nb.gone || nb.blocked() {
+			continue
+		}
 		for k := range nb.queue {
 			sum += float64(nb.queue[k].size)
 		}

@@ -71,7 +71,7 @@ func (n *Node) handle(now Time, nb *neighbour, m Message) {
 	case *State:
 		n.onState(now, nb, m)
 	case *Credit:
-		nb.limit = max(nb.limit, m.Limit)
+		nb.credit(now, m.Limit)
 	case *Ping:
 		n.send(nb, &Pong{Token: m.Token})
 	case *Pong:

@@ -14,6 +14,7 @@ type ask struct {
 	at     Time // when
 	until  Time
 	last   *neighbour // who was asked before
+	denied Time       // when last said no
 	missed bool       // counted against the lane's parent
 }
 
@@ -21,8 +22,7 @@ const (
 	maxWants      = 32                     // blocks that one neighbour is asked for at once
 	farAhead      = 5 * time.Second        // slack beyond which the rarest piece comes first
 	noHolder      = 50 * time.Millisecond  // before a block that nobody has is looked for again
-	noClock       = time.Second            // before the origin is asked where no time of playing is known
-	fetchAgain    = 500 * time.Millisecond // after the origin failed
+	denyTime      = time.Second            // before who denied a block is asked for it again
 	busy          = 100 * time.Millisecond // and a round trip after a block, another is on its way
 	mostBusy      = 3 * time.Second        // in which who sends others must come to a block
 	lateMost      = 16                     // wants that a neighbour may let pass in a row
@@ -59,12 +59,6 @@ func (n *Node) onHave(now Time, nb *neighbour, m *Have) {
 // look sees to it that a piece is looked at by the given time.
 func (t *track) look(p *piece, at Time) {
 	p.due = min(p.due, at)
-	t.due = min(t.due, at)
-}
-
-// lookAgain is look for a piece that there is no need to look at before.
-func (t *track) lookAgain(p *piece, at Time) {
-	p.due = at
 	t.due = min(t.due, at)
 }
 
@@ -123,9 +117,11 @@ func (n *Node) holders(t *track, pos event.Position) int {
 func (n *Node) repairPiece(now Time, t *track, p *piece) {
 	slack, timed := t.slack(now, &p.head.Entry)
 	next := now + time.Second
-	toOrigin := n.t.ToOrigin + Time(p.left)*n.t.OriginBlock
-	if timed && slack > toOrigin {
-		next = min(next, now+slack-toOrigin)
+	fetch, originAt := n.originDue(now, t, p, slack, timed)
+	if !fetch {
+		next = min(next, originAt)
+	} else if !p.failed {
+		p.peersAt = now + 2*n.t.WantAgain // they are asked, too, if it takes its time
 	}
 	if timed && slack > n.t.ToSeeds {
 		next = min(next, now+slack-n.t.ToSeeds)
@@ -158,11 +154,18 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 			next = min(next, wait)
 			continue
 		}
+		if now < p.peersAt {
+			next = min(next, p.peersAt)
+			continue // the origin answers sooner
+		}
 		nb := n.holder(now, t, p, a, slack, timed)
 		if nb == nil {
 			p.lacking = true
 			next = min(next, now+noHolder)
 			continue
+		}
+		if originAt > now && originAt < now+nb.trip() && !p.failed {
+			continue // it cannot answer before the origin is asked
 		}
 		a.by, a.at, a.until = nb, now, now+max(n.t.WantAgain, 2*nb.trip()+time.Duration(nb.wants)*10*time.Millisecond)
 		nb.wants++
@@ -175,7 +178,7 @@ func (n *Node) repairPiece(now Time, t *track, p *piece) {
 		}
 	}
 	p.due = next
-	if !n.cfg.NoOrigin && !p.fetching && (timed && slack <= toOrigin || !timed && t.follows && now-p.headAt > noClock) {
+	if fetch {
 		n.fetch(p)
 	}
 }
@@ -248,7 +251,7 @@ func (n *Node) holder(now Time, t *track, p *piece, a *ask, slack time.Duration,
 			continue
 		}
 		nt := nb.tracks[t.index]
-		if !nt.haves.has(p.pos()) {
+		if !nt.haves.has(p.pos()) || nb == a.last && a.denied > 0 && now < a.denied+denyTime {
 			continue
 		}
 		cost := nb.trip() + time.Duration(nb.wants)*20*time.Millisecond + time.Duration(nb.late)*100*time.Millisecond
@@ -351,65 +354,11 @@ func (n *Node) onDeny(now Time, nb *neighbour, m *Deny) {
 	if p == nil || p.asks == nil {
 		return
 	}
-	nb.track(t).haves.remove(m.Position) // not whole, or not any more
 	for i := range p.asks {
 		if a := &p.asks[i]; m.Blocks.Has(i) && a.by == nb {
 			n.broke(now, a, true)
+			a.denied = now
 			t.look(p, now)
-		}
-	}
-}
-
-// fetch asks the origin for what is missing of a piece.
-func (n *Node) fetch(p *piece) {
-	f := Fetch{Head: p.head, First: -1}
-	for i, b := range p.blocks {
-		if b != nil {
-			continue
-		}
-		if f.First < 0 {
-			f.First = i
-		}
-		f.Last = i
-		if a := &p.asks[i]; a.by != nil {
-			n.cancel(a.by, p, i)
-			a.by.wants--
-			a.by = nil
-		}
-	}
-	p.fetching = true
-	n.out.Fetch = append(n.out.Fetch, f)
-}
-
-// Fetched takes in what the origin answered to a Fetch: whole blocks from the first
-// that was asked for on, not verified.
-func (n *Node) Fetched(now Time, k Key, first int, data []byte) {
-	n.begin()
-	t := n.known(k.R)
-	if t == nil {
-		return
-	}
-	p := t.find(k.Position)
-	if p == nil {
-		return
-	}
-	for i := max(first, 0); i < len(p.blocks) && len(data) > 0; i++ {
-		size := min(p.head.BlockLen(i), len(data))
-		n.place(now, t, p, i, data[:size], nil, FromOrigin, false)
-		data = data[size:]
-	}
-	p.fetching = false
-	t.lookAgain(p, now+fetchAgain)
-	n.pump(now)
-}
-
-// FetchFailed takes in that the origin has no answer to a Fetch.
-func (n *Node) FetchFailed(now Time, k Key) {
-	n.begin()
-	if t := n.known(k.R); t != nil {
-		if p := t.find(k.Position); p != nil {
-			p.fetching = false
-			t.lookAgain(p, now+fetchAgain)
 		}
 	}
 }

@@ -29,12 +29,11 @@ func TestTheOriginIsAskedLateAndOnlyForWhatIsMissing(t *testing.T) {
 	r.take(n)
 	h := rigPiece(0, 40_000)
 	f.send(h, block(h, 0))
-	slack := DefaultTuning().ToOrigin + 2*DefaultTuning().OriginBlock
-	r.run(2*time.Second - slack - 10*time.Millisecond)
+	r.run(2*time.Second - DefaultTuning().ToOrigin - originMost - 10*time.Millisecond)
 	if len(n.fetch) > 0 {
 		t.Fatalf("asked at %v: %v", r.now, n.fetch)
 	}
-	r.run(2*time.Second - slack + 10*time.Millisecond)
+	r.run(2*time.Second - DefaultTuning().ToOrigin + 10*time.Millisecond)
 	if len(n.fetch) != 1 || n.fetch[0].First != 1 || n.fetch[0].Last != 2 {
 		t.Fatalf("asked: %v", n.fetch)
 	}
@@ -177,9 +176,77 @@ func TestManyDenialsAtOnceDoNotEndAConnection(t *testing.T) {
 	if f.dropped {
 		t.Errorf("dropped for %s", f.why)
 	}
-	r.run(r.now + 5*time.Second)
+	r.run(r.now + denyTime - 100*time.Millisecond)
 	if got := asks(f); len(got) > 0 {
-		t.Errorf("asked again for what it said it has not: %v", got)
+		t.Errorf("asked again at once for what it denied: %v", got)
+	}
+}
+
+func TestWhoWasBusyIsAskedAgain(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.alone(0, Config{NoOrigin: true})
+	f := r.fake(n, 1, Hello{Up: 1000})
+	n.AddHead(r.now, rigPiece(0, event.BlockSize))
+	r.take(n)
+	f.send(&Have{key(0), 1})
+	r.run(r.now + 60*time.Millisecond)
+	f.got = nil
+	f.send(&Deny{key(0), mask(0)})
+	r.run(r.now + 2*denyTime)
+	if got := asks(f); len(got) == 0 {
+		t.Error("the only one who has it is never asked again")
+	}
+}
+
+func TestPeersAreAskedWhileTheOriginFails(t *testing.T) {
+	for _, playing := range []bool{true, false} {
+		r := newRig(t, 0)
+		n := r.alone(0, Config{})
+		n.AddHead(r.now, rigPiece(0, event.BlockSize))
+		r.take(n)
+		f := r.fake(n, 1, Hello{Up: 1000})
+		for range 100 { // the origin is down, and says so at once
+			if playing {
+				n.Play(r.now, "v0", 1, 0, time.Second)
+				r.take(n)
+			}
+			if len(n.fetch) > 0 {
+				n.fetch = nil
+				n.FetchFailed(r.now, key(0))
+				r.take(n)
+			}
+			r.run(r.now + 50*time.Millisecond)
+			f.send(&Ping{1})
+		}
+		f.got = nil
+		f.send(&Have{key(0), 1}) // only now somebody has it
+		for range 20 {
+			if len(n.fetch) > 0 {
+				n.fetch = nil
+				n.FetchFailed(r.now, key(0))
+				r.take(n)
+			}
+			r.run(r.now + 50*time.Millisecond)
+		}
+		if len(asks(f)) == 0 {
+			t.Errorf("playing %v: nobody but the origin is asked", playing)
+		}
+	}
+}
+
+func TestALargePieceIsNotAskedOfTheOriginBeforeItsLanesHadTime(t *testing.T) {
+	r := newRig(t, 0)
+	n := r.alone(10, Config{}) // of 3 blocks
+	h := rigPiece(10, 60*event.BlockSize)
+	n.Play(r.now, "v0", 1, h.Entry.PTS, r.now+450*time.Millisecond)
+	r.take(n)
+	n.AddHead(r.now, h)
+	r.take(n)
+	r.run(r.now + 450*time.Millisecond - DefaultTuning().ToOrigin - originMost - 10*time.Millisecond)
+	for _, f := range n.fetch {
+		if f.Head.Entry.N == 10 {
+			t.Errorf("asked at %v", r.now)
+		}
 	}
 }
 

@@ -21,14 +21,13 @@ type Tuning struct {
 	Spread    float64       // share of a piece's time in which a viewer has sent all copies of a usual piece
 	SlowBlock time.Duration // a single block may take that long all the same
 
-	Patience    time.Duration // least time after a head in which a lane may deliver before the block is asked for
-	Moved       time.Duration // the same where a lane has just moved
-	Missed      int           // blocks in a row that a lane's parent may miss
-	WantAgain   time.Duration // least time before a block is asked of another
-	ToPeers     time.Duration // slack under which no push is waited for
-	ToSeeds     time.Duration // slack under which seeds are asked too
-	ToOrigin    time.Duration // slack under which the origin is, and so much more for each block that is missing
-	OriginBlock time.Duration
+	Patience  time.Duration // least time after a head in which a lane may deliver before the block is asked for
+	Moved     time.Duration // the same where a lane has just moved
+	Missed    int           // blocks in a row that a lane's parent may miss
+	WantAgain time.Duration // least time before a block is asked of another
+	ToPeers   time.Duration // slack under which no push is waited for
+	ToSeeds   time.Duration // slack under which seeds are asked too
+	ToOrigin  time.Duration // slack under which the origin is, and what the missing bytes take beside
 
 	Hop     time.Duration // what each hop to the source counts, in the choice of parents
 	Gain    time.Duration // a lane moves to a parent that would be so much sooner than the present one
@@ -48,8 +47,7 @@ func DefaultTuning() Tuning {
 		Spread: 1.1, SlowBlock: 300 * time.Millisecond,
 		Patience: 500 * time.Millisecond, Moved: 400 * time.Millisecond, Missed: 3, WantAgain: 150 * time.Millisecond,
 		ToPeers: 120 * time.Millisecond, ToSeeds: 130 * time.Millisecond, ToOrigin: 55 * time.Millisecond,
-		OriginBlock: 16 * time.Millisecond,
-		Hop:         120 * time.Millisecond, Gain: 150 * time.Millisecond, Improve: 500 * time.Millisecond,
+		Hop: 120 * time.Millisecond, Gain: 150 * time.Millisecond, Improve: 500 * time.Millisecond,
 		CopiesPer: 30, State: 500 * time.Millisecond, PingEvery: 5 * time.Second,
 	}
 }

@@ -65,8 +65,11 @@ type piece struct {
 	rejected int
 	asks     []ask // per block
 	due      Time  // when it is to be looked at
-	fetching bool
-	lacking  bool // a block is overdue that nobody announced
+	fetching bool  // the origin is asked
+	failed   bool  // and had no answer
+	originAt Time  // it is not asked before
+	peersAt  Time  // nor are they
+	lacking  bool  // a block is overdue that nobody announced
 }
 
 func (p *piece) pos() event.Position { return p.at }

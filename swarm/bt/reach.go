@@ -21,7 +21,7 @@ const (
 	// A peer that was tried in vain is left alone for so long at first, and at most.
 	firstRest = 10 * time.Second
 	maxRest   = 10 * time.Minute
-	maxRests  = 1024 // peers of which that is remembered
+	maxRests  = 1024 // places of which that is remembered
 )
 
 // Reach connects to a peer that was heard of, soon and without blocking: at its address,
@@ -40,10 +40,13 @@ func (s *Swarm) Reach(id PeerID, addr netip.AddrPort) error {
 		if err := s.mayDial(addr); err != nil || s.connected(addr) {
 			return err
 		}
-		return s.attempt(id, func(ctx context.Context, a *attempt) error {
-			if c, err := s.client.dialTCP(ctx, addr, headStart); err == nil {
+		return s.attempt(id, addr, func(ctx context.Context, a *attempt) error {
+			switch c, err := s.client.dialTCP(ctx, addr, headStart); {
+			case err == nil:
 				i.handOver(s, c, torrent.PeerInfo{Addr: addr, Source: torrent.PeerSourceDirect})
 				return nil
+			case ctx.Err() != nil:
+				return fmt.Errorf("dial %v: %w", addr, ctx.Err())
 			}
 			return i.dial(ctx, s, a)
 		})
@@ -51,16 +54,16 @@ func (s *Swarm) Reach(id PeerID, addr netip.AddrPort) error {
 }
 
 // attempt begins to connect to a peer, unless that is going on.
-func (s *Swarm) attempt(to PeerID, run func(context.Context, *attempt) error) error {
+func (s *Swarm) attempt(to PeerID, addr netip.AddrPort, run func(context.Context, *attempt) error) error {
 	i := s.client.ice
-	if i.rests.resting(to, time.Now()) {
+	if i.rests.resting(place{to, addr}, time.Now()) {
 		return fmt.Errorf("connect to a peer: %w", ErrUnreachable)
 	}
 	var id [16]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return fmt.Errorf("name an attempt to connect: %w", err)
 	}
-	a := &attempt{id: hex.EncodeToString(id[:]), peer: to, outward: true, wanted: true, answer: make(chan string, 1)}
+	a := &attempt{id: hex.EncodeToString(id[:]), peer: to, addr: addr, outward: true, wanted: true, answer: make(chan string, 1)}
 	err := i.begin(a, s.ctx, func(ctx context.Context) error { return run(ctx, a) })
 	if errors.Is(err, errUnderWay) {
 		return nil
@@ -74,6 +77,11 @@ func (i *ice) handOver(swarm *Swarm, c net.Conn, peer torrent.PeerInfo) {
 	addr := peer.Addr.String()
 	i.mu.Lock()
 	twice := i.made[addr]
+	if i.closed {
+		i.mu.Unlock()
+		_ = c.Close()
+		return
+	}
 	i.made[addr] = c
 	i.mu.Unlock()
 	if twice != nil {
@@ -94,11 +102,18 @@ func (i *ice) handOver(swarm *Swarm, c net.Conn, peer torrent.PeerInfo) {
 	swarm.torrent.AddPeers([]torrent.PeerInfo{peer})
 }
 
+// place is where a peer was said to be. What others say of one must not keep it from being
+// tried where it is.
+type place struct {
+	peer PeerID
+	addr netip.AddrPort // none: by signals alone
+}
+
 // rests remembers who was tried in vain: what keeps two peers apart, such as the NATs of
 // both, seldom goes away, and hints of each other go on.
 type rests struct {
-	mu    sync.Mutex
-	peers map[PeerID]rest
+	mu     sync.Mutex
+	places map[place]rest
 }
 
 type rest struct {
@@ -106,23 +121,23 @@ type rest struct {
 	until time.Time
 }
 
-func (r *rests) resting(p PeerID, now time.Time) bool {
+func (r *rests) resting(p place, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return now.Before(r.peers[p].until)
+	return now.Before(r.places[p].until)
 }
 
 // note takes in how an attempt ended. Each one in vain doubles the rest.
-func (r *rests) note(p PeerID, reached bool, now time.Time) {
+func (r *rests) note(p place, reached bool, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if reached {
-		delete(r.peers, p)
+		delete(r.places, p)
 		return
 	}
-	if r.peers == nil || len(r.peers) >= maxRests {
-		r.peers = map[PeerID]rest{} // some are tried once more than need be
+	if r.places == nil || len(r.places) >= maxRests {
+		r.places = map[place]rest{} // some are tried once more than need be
 	}
-	long := min(max(2*r.peers[p].long, firstRest), maxRest)
-	r.peers[p] = rest{long: long, until: now.Add(long)}
+	long := min(max(2*r.places[p].long, firstRest), maxRest)
+	r.places[p] = rest{long: long, until: now.Add(long)}
 }

@@ -1,6 +1,7 @@
 package bt
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 func TestAPeerThatWasTriedInVainIsLeftAloneForEverLonger(t *testing.T) {
 	var r rests
 	now := time.Unix(1_790_000_000, 0)
-	peer, other := PeerID{1}, PeerID{2}
+	peer, other := place{peer: PeerID{1}}, place{PeerID{1}, netip.MustParseAddrPort("192.0.2.1:6881")}
 	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 40 * time.Second} {
 		r.note(peer, false, now)
 		if now = now.Add(want - 1); !r.resting(peer, now) || r.resting(other, now) {
@@ -29,9 +30,9 @@ func TestAPeerThatWasTriedInVainIsLeftAloneForEverLonger(t *testing.T) {
 		t.Error("it is left alone though it was reached")
 	}
 	for i := range 5000 {
-		r.note(PeerID{byte(i), byte(i >> 8)}, false, now)
+		r.note(place{peer: PeerID{byte(i), byte(i >> 8)}}, false, now)
 	}
-	if len(r.peers) > maxRests {
-		t.Errorf("%d peers are remembered", len(r.peers))
+	if len(r.places) > maxRests {
+		t.Errorf("%d places are remembered", len(r.places))
 	}
 }

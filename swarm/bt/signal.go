@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -36,6 +37,7 @@ type signal struct {
 type attempt struct {
 	id      string
 	peer    PeerID
+	addr    netip.AddrPort // that it was said to have
 	outward bool
 	wanted  bool        // by this side, whoever began it
 	answer  chan string // the other's description
@@ -51,7 +53,7 @@ func (s *Swarm) DialSignalled(to PeerID) error {
 	if s.client.ice == nil || s.spec.Signaller == nil {
 		return fmt.Errorf("dial by WebRTC: %w", errNoWebRTC)
 	}
-	return s.attempt(to, func(ctx context.Context, a *attempt) error { return s.client.ice.dial(ctx, s, a) })
+	return s.attempt(to, netip.AddrPort{}, func(ctx context.Context, a *attempt) error { return s.client.ice.dial(ctx, s, a) })
 }
 
 // Signal takes in a message that another peer's Signaller sent, without blocking. The
@@ -68,11 +70,14 @@ func (s *Swarm) Signal(from PeerID, body []byte) error {
 	if m.Type == "answer" {
 		return i.answered(from, m)
 	}
-	yields, wanted := i.yield(from, m.ID)
+	yields, mine := i.yield(from, m.ID)
 	if !yields {
 		return nil
 	}
-	a := &attempt{id: m.ID, peer: from, wanted: wanted}
+	a := &attempt{id: m.ID, peer: from}
+	if mine != nil {
+		a.wanted, a.addr = true, mine.addr
+	}
 	return i.begin(a, s.ctx, func(ctx context.Context) error { return i.take(ctx, s, a, m.SDP) })
 }
 
@@ -127,7 +132,7 @@ func (i *ice) begin(a *attempt, ctx context.Context, run func(context.Context) e
 		err := run(ctx)
 		// One that was taken back says nothing of the peer.
 		if a.wanted && !errors.Is(ctx.Err(), context.Canceled) {
-			i.rests.note(a.peer, err == nil, time.Now())
+			i.rests.note(place{a.peer, a.addr}, err == nil, time.Now())
 		}
 		if err != nil {
 			i.client.opts.Log.Debug("a WebRTC connection was not made", keyPeer, hex.EncodeToString(a.peer[:4]), keyErr, err)
@@ -137,20 +142,20 @@ func (i *ice) begin(a *attempt, ctx context.Context, run func(context.Context) e
 }
 
 // yield decides which of two attempts goes on when both sides have begun one: that of
-// the higher id. It reports whether it is the other's, and whether this side had one.
-func (i *ice) yield(peer PeerID, id string) (yields, had bool) {
+// the higher id. It reports whether it is the other's, and which this side had.
+func (i *ice) yield(peer PeerID, id string) (yields bool, mine *attempt) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, a := range i.attempts {
 		if a.outward && a.peer == peer {
 			if a.id > id {
-				return false, true
+				return false, a
 			}
 			a.cancel()
-			had = true
+			mine = a
 		}
 	}
-	return true, had
+	return true, mine
 }
 
 func (i *ice) answered(from PeerID, m signal) error {
