@@ -7,13 +7,13 @@ import { type Hint, noDepth, type Subscribe } from "./messages.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
 import { stateOf } from "./states.ts";
-import { div, second, seconds, type Time } from "./time.ts";
+import { div, millisecond, second, seconds, type Time } from "./time.ts";
 import { guessedRate, type Track } from "./window.ts";
 
 /** How long a child keeps its lanes before one worth a little more gets them. */
 const settled = second;
 /** How long a lane that another got is still pushed to the child that had it: it finds another parent meanwhile, for itself and those below it. */
-export const linger = second;
+export const linger = 500 * millisecond;
 /** How many times as much another must be worth; farMore where no child is settled. Who has `alike` times as much, or less, is worth about as much. */
 export const clearly = 1.5;
 const farMore = 3;

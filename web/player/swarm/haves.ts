@@ -23,11 +23,6 @@ export class Haves {
     return this.of(p.epoch)?.has(p.n) ?? false;
   }
 
-  /** Forgets one piece. */
-  remove(p: Position): void {
-    this.of(p.epoch)?.remove(p.n);
-  }
-
   /** The newest piece that was announced; of epoch 0 where none was. */
   last(): Position {
     if (this.newer.next === 0) return { epoch: 0, n: 0 };
@@ -60,10 +55,6 @@ export class EpochHaves {
   has(n: number): boolean {
     const at = n % haveSpan;
     return this.holds(n) && ((this.ring[at >> 5]! >>> (at & 31)) & 1) === 1;
-  }
-
-  remove(n: number): void {
-    if (this.has(n)) this.put(n, false);
   }
 
   /** Reports whether the ring has a place for n. */

@@ -2,7 +2,7 @@ import type { Bytes } from "../bytes.ts";
 import type { Position } from "../documents.ts";
 import { blockSize } from "../merkle.ts";
 import { give, lift, shed, thin } from "./children.ts";
-import { type Conn, type Effects, noEffects, type Source, sources } from "./effects.ts";
+import { type Conn, type Effects, noEffects, type Source } from "./effects.ts";
 import { addHead, follow, play } from "./follow.ts";
 import { answerSize, Guard, Pacer } from "./guard.ts";
 import { askHeads } from "./heads.ts";
@@ -12,11 +12,12 @@ import { adopt, orphan } from "./lanes.ts";
 import { laneCount } from "./masks.ts";
 import { blockLen, type Key, maxTracks, type Message, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
 import { type Info, Neighbour, silence } from "./neighbour.ts";
+import { fetched, fetchFailed } from "./origin.ts";
 import { place, pump } from "./push.ts";
 import { Random } from "./random.ts";
 import { receive } from "./receive.ts";
 import { addRecord } from "./records.ts";
-import { fetchDone, release, repair } from "./repair.ts";
+import { release, repair } from "./repair.ts";
 import { relay, type Way } from "./signals.ts";
 import { tellStates } from "./states.ts";
 import { div, type Time } from "./time.ts";
@@ -223,24 +224,12 @@ export class Node {
 
   /** Takes in what the origin answered to a Fetch: whole blocks from the first that was asked for on, not verified. */
   fetched(now: Time, k: Key, first: number, data: Bytes): void {
-    const t = this.known(k.r);
-    const p = t?.find(k);
-    if (!t || !p) return;
-    let rest = data;
-    for (let i = Math.max(first, 0); i < p.blocks.length && rest.length > 0; i++) {
-      const size = Math.min(blockLen(p.head.entry.size, i), rest.length);
-      place(this, now, t, p, i, rest.subarray(0, size), null, sources.origin, false);
-      rest = rest.subarray(size);
-    }
-    fetchDone(now, t, p);
-    pump(this, now);
+    fetched(this, now, k, first, data);
   }
 
   /** Takes in that the origin has no answer to a Fetch. */
   fetchFailed(now: Time, k: Key): void {
-    const t = this.known(k.r);
-    const p = t?.find(k);
-    if (t && p) fetchDone(now, t, p);
+    fetchFailed(this, now, k);
   }
 
   /** Takes in a verified init segment of the caller's. */

@@ -7,7 +7,7 @@ import { headLane, Mask } from "./masks.ts";
 import { type Deny, type Have, noDepth, reasons, type Want } from "./messages.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
-import { cancel } from "./push.ts";
+import { fetch, originTime } from "./origin.ts";
 import { div, millisecond, never, second, type Time } from "./time.ts";
 import { before, laneOf, type Piece, type Track } from "./window.ts";
 
@@ -17,6 +17,7 @@ export interface Ask {
   at: Time; // when
   until: Time;
   last: Neighbour | null; // who was asked before
+  denied: Time; // when last said no; 0: never
   missed: boolean; // counted against the lane's parent
 }
 
@@ -26,14 +27,12 @@ const maxWants = 32;
 const farAhead = 5 * second;
 /** Before a block that nobody has is looked for again. */
 const noHolder = 50 * millisecond;
-/** Before the origin is asked where no time of playing is known. */
-const noClock = second;
-/** After the origin failed. */
-const fetchAgain = 500 * millisecond;
+/** Before who denied a block is asked for it again. */
+const denyTime = second;
 /** And a round trip after a block, another is on its way. */
 const busy = 100 * millisecond;
 /** In which who sends others must come to a block. */
-const mostBusy = 3 * second;
+export const mostBusy = 3 * second;
 /** Wants that a neighbour may let pass in a row. */
 const lateMost = 16;
 /** Least patience with a lane. */
@@ -61,12 +60,6 @@ export function look(t: Track, p: Piece, at: Time): void {
   t.due = Math.min(t.due, at);
 }
 
-/** look for a piece that there is no need to look at before. */
-function lookAgain(t: Track, p: Piece, at: Time): void {
-  p.due = at;
-  t.due = Math.min(t.due, at);
-}
-
 /** Asks for blocks that are due and did not come. */
 export function repair(n: Node, now: Time, t: Track): void {
   if (t.due > now) return;
@@ -90,9 +83,12 @@ function holders(n: Node, t: Track, p: Position): number {
 function repairPiece(n: Node, now: Time, t: Track, p: Piece): void {
   const slack = t.slack(now, p.head.entry);
   let next = now + second;
-  const toOrigin = n.t.ToOrigin + p.left * n.t.OriginBlock;
-  if (slack !== undefined) for (const least of [toOrigin, n.t.ToSeeds, n.t.ToPeers]) if (slack > least) next = Math.min(next, now + slack - least);
-  p.asks ??= p.blocks.map(() => ({ by: null, at: 0, until: 0, last: null, missed: false }));
+  const originAt = originTime(n, now, t, p, slack);
+  const due = originAt <= now;
+  if (!due) next = Math.min(next, originAt);
+  else if (!p.failed) p.peersAt = now + 2 * n.t.WantAgain; // they are asked, too, if it takes its time
+  if (slack !== undefined) for (const least of [n.t.ToSeeds, n.t.ToPeers]) if (slack > least) next = Math.min(next, now + slack - least);
+  p.asks ??= p.blocks.map(() => ({ by: null, at: 0, until: 0, last: null, denied: 0, missed: false }));
   p.lacking = false;
   const wants = new Map<Neighbour, Want>();
   for (const [i, block] of p.blocks.entries()) {
@@ -109,12 +105,17 @@ function repairPiece(n: Node, now: Time, t: Track, p: Piece): void {
       next = Math.min(next, wait);
       continue;
     }
+    if (now < p.peersAt) {
+      next = Math.min(next, p.peersAt);
+      continue; // the origin answers sooner
+    }
     const nb = holder(n, now, t, p, a, slack);
     if (!nb) {
       p.lacking = true;
       next = Math.min(next, now + noHolder);
       continue;
     }
+    if (originAt > now && originAt < now + nb.trip() && !p.failed) continue; // it cannot answer before the origin is asked
     a.by = nb;
     a.at = now;
     a.until = now + Math.max(n.t.WantAgain, 2 * nb.trip() + nb.wants * 10 * millisecond);
@@ -126,8 +127,7 @@ function repairPiece(n: Node, now: Time, t: Track, p: Piece): void {
   }
   for (const [nb, want] of wants) if (!nb.gone) n.send(nb, want);
   p.due = next;
-  const late = slack === undefined ? t.follows && now - p.headAt > noClock : slack <= toOrigin;
-  if (!n.noOrigin && !p.fetching && late) fetch(n, p);
+  if (due) fetch(n, p);
 }
 
 /** When to look again at a block of lane l; null where it is to be asked for now (7.4.1). */
@@ -168,6 +168,7 @@ function holder(n: Node, now: Time, t: Track, p: Piece, a: Ask, slack: Time | un
   for (const nb of n.conns) {
     const nt = nb.tracks[t.index];
     if (!nb.hello || nb.leaf || nb.rest > now || nb.wants >= maxWants || !nt?.haves.has(p.at)) continue;
+    if (nb === a.last && a.denied > 0 && now < a.denied + denyTime) continue;
     let cost = nb.trip() + nb.wants * 20 * millisecond + nb.late * 100 * millisecond;
     if (nt.spare === 0) cost += 50 * millisecond;
     if (nb === a.last) cost += second;
@@ -234,30 +235,10 @@ export function onDeny(n: Node, now: Time, nb: Neighbour, m: Deny): void {
   const t = n.known(m.r);
   const p = t?.find(m);
   if (!t || !p?.asks) return;
-  nb.track(t).haves.remove(m); // not whole, or not any more
   for (const [i, a] of p.asks.entries()) {
     if (!m.blocks.has(i) || a.by !== nb) continue;
     broke(n, now, a, true);
+    a.denied = now;
     look(t, p, now);
   }
-}
-
-/** Asks the origin for what is missing of a piece. */
-function fetch(n: Node, p: Piece): void {
-  const missing = [...p.blocks.keys()].filter((i) => !p.blocks[i]);
-  for (const i of missing) {
-    const a = p.asks![i]!;
-    if (!a.by) continue;
-    cancel(n, a.by, p, i);
-    a.by.wants--;
-    a.by = null;
-  }
-  p.fetching = true;
-  n.out.fetch.push({ head: p.head, first: missing[0]!, last: missing.at(-1)! });
-}
-
-/** Takes note that the origin answered for a piece, or has no answer. */
-export function fetchDone(now: Time, t: Track, p: Piece): void {
-  p.fetching = false;
-  lookAgain(t, p, now + fetchAgain);
 }

@@ -31,11 +31,10 @@ export interface Tuning {
   Missed: number;
   /** Least time before a block is asked of another. */
   WantAgain: Time;
-  /** Slack under which no push is waited for, seeds are asked too, and the origin is; so much more for each block that is missing. */
+  /** Slack under which no push is waited for, seeds are asked too, and the origin is, with what the missing bytes take beside. */
   ToPeers: Time;
   ToSeeds: Time;
   ToOrigin: Time;
-  OriginBlock: Time;
   /** What each hop to the source counts, in the choice of parents. */
   Hop: Time;
   /** A lane moves to a parent that would be so much sooner than the present one. */
@@ -69,7 +68,6 @@ export const defaultTuning: Tuning = {
   ToPeers: 120 * millisecond,
   ToSeeds: 130 * millisecond,
   ToOrigin: 55 * millisecond,
-  OriginBlock: 16 * millisecond,
   Hop: 120 * millisecond,
   Gain: 150 * millisecond,
   Improve: 500 * millisecond,

@@ -33,7 +33,10 @@ export class Piece {
   rejected = 0;
   asks: Ask[] | null = null; // per block
   due: Time; // when it is to be looked at
-  fetching = false;
+  fetching = false; // the origin is asked
+  failed = false; // and had no answer
+  originAt: Time = 0; // it is not asked before
+  peersAt: Time = 0; // nor are they
   lacking = false; // a block is overdue that nobody announced
 
   constructor(
