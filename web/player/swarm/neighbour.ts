@@ -20,7 +20,8 @@ export interface Queued {
   p: Piece;
   i: number;
   size: number; // bytes
-  at: Time;
+  at: Time; // since when it waits for the uplink
+  since: Time; // since when it waits
   want: boolean; // asked for by name
 }
 

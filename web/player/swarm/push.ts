@@ -8,7 +8,7 @@ import { hasLane, Mask } from "./masks.ts";
 import { type Block, blockLen, type Cancel, type Deny, type GetHeads, maxBlocks, reasons, type Want } from "./messages.ts";
 import { creditStart, maxWaste, type Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
-import { answered } from "./repair.ts";
+import { answered, mostBusy } from "./repair.ts";
 import { div, millisecond, never, second, seconds, type Time } from "./time.ts";
 import { before, laneOf, type Piece, type Track } from "./window.ts";
 
@@ -30,7 +30,7 @@ function enqueue(n: Node, now: Time, nb: Neighbour, p: Piece, i: number, want: b
     nb.busy = true;
     n.busy.push(nb);
   }
-  nb.queue.push({ p, i, size: p.blocks[i]!.length, at: now, want });
+  nb.queue.push({ p, i, size: p.blocks[i]!.length, at: now, since: now, want });
   return true;
 }
 
@@ -81,13 +81,11 @@ function longest(n: Node, now: Time, rate: number): Neighbour | null {
       continue;
     }
     busy.push(nb);
-    const q = nb.queue[0]!;
-    if (nb.sent + q.size > nb.limit) {
-      stay(now, nb);
+    if (blocked(nb)) {
       freshen(n, now, nb);
       continue;
     }
-    const at = q.at - headStart(n, nb, rate);
+    const at = nb.queue[0]!.at - headStart(n, nb, rate);
     if (!next || at < first || (at === first && nb.up > next.up)) {
       next = nb;
       first = at;
@@ -107,25 +105,32 @@ function headStart(n: Node, nb: Neighbour, rate: number): Time {
   return Math.trunc(Math.min(nb.up / Math.max(4 * rate, 1), 1) * n.t.HeadStart);
 }
 
+/** Reports whether a neighbour's credit is short of what waits for it. */
+function blocked(nb: Neighbour): boolean {
+  return nb.queue.length > 0 && nb.sent + nb.queue[0]!.size > nb.limit;
+}
+
+/** Takes in how much a neighbour lets this node send it. What it asked for waits for the uplink from now on only. */
+export function credit(now: Time, nb: Neighbour, limit: number): void {
+  if (blocked(nb)) for (const q of nb.queue) if (q.want) q.at = now;
+  nb.limit = Math.max(nb.limit, limit);
+}
+
 /**
  * Drops from the front of a queue what its receiver has no use for any more, and reports whether that was anything.
  * Who asked for what waited too long is told.
  */
 function freshen(n: Node, now: Time, nb: Neighbour): boolean {
   let dropped = false;
+  const short = blocked(nb);
   for (let q = nb.queue[0]; q; q = nb.queue[0]) {
-    const old = now - q.at > n.t.QueueMax;
+    const old = q.want && short ? now - q.since > mostBusy : now - q.at > n.t.QueueMax; // it is the asker's own credit that is short
     if (!old && (q.want || !hasIt(n, nb, q.p))) break;
     if (q.want) n.send(nb, { type: "Deny", ...q.p.key, blocks: Mask.of(q.i) });
     nb.queue.shift();
     dropped = true;
   }
   return dropped;
-}
-
-/** Keeps what a neighbour asked for from growing old while its own credit is short. */
-function stay(now: Time, nb: Neighbour): void {
-  for (const q of nb.queue) if (q.want) q.at = now;
 }
 
 function hasIt(n: Node, nb: Neighbour, p: Piece): boolean {
@@ -137,7 +142,7 @@ function hasIt(n: Node, nb: Neighbour, p: Piece): boolean {
 function backlog(n: Node): Time {
   if (n.role === "seed" || n.uplink.free || n.uplink.rate <= 0) return 0;
   let sum = -n.uplink.tokens;
-  for (const nb of n.busy) for (const q of nb.queue) sum += q.size;
+  for (const nb of n.busy) if (!nb.gone && !blocked(nb)) for (const q of nb.queue) sum += q.size;
   return Math.trunc((sum / n.uplink.rate) * second);
 }
 

@@ -7,7 +7,7 @@ import { onGrant } from "./lanes.ts";
 import { type Have, type Hello, maxRun, type Message, reasons } from "./messages.ts";
 import type { Neighbour } from "./neighbour.ts";
 import type { Node } from "./node.ts";
-import { onBlock, onCancel, onGetHeads, onWant, pump } from "./push.ts";
+import { credit, onBlock, onCancel, onGetHeads, onWant, pump } from "./push.ts";
 import { onGetRecords, onRecords } from "./records.ts";
 import { onDeny, onHave } from "./repair.ts";
 import { onPeers, onSignal } from "./signals.ts";
@@ -59,8 +59,7 @@ function handle(n: Node, now: Time, nb: Neighbour, m: Exclude<Message, Hello>): 
     case "State":
       return onState(n, now, nb, m);
     case "Credit":
-      nb.limit = Math.max(nb.limit, m.limit);
-      return;
+      return credit(now, nb, m.limit);
     case "Ping":
       return n.send(nb, { type: "Pong", token: m.token });
     case "Pong":
