@@ -15,7 +15,7 @@ import { type Info, Neighbour, silence } from "./neighbour.ts";
 import { fetched, fetchFailed } from "./origin.ts";
 import { place, pump } from "./push.ts";
 import { Random } from "./random.ts";
-import { receive } from "./receive.ts";
+import { receive, runs } from "./receive.ts";
 import { addRecord } from "./records.ts";
 import { release, repair } from "./repair.ts";
 import { relay, type Way } from "./signals.ts";
@@ -128,6 +128,7 @@ export class Node {
 
   /** Changes the uplink budget, in bit/s. Children that it no longer bears go first to others. */
   setUp(now: Time, bitsPerSecond: number): void {
+    if (this.up <= 0 && bitsPerSecond > 0) this.announce();
     this.up = bitsPerSecond;
     this.uplink.set(bitsPerSecond);
     shed(this);
@@ -319,6 +320,14 @@ export class Node {
 
   private room(h: OpenHead): Track | null {
     return this.known(h.entry.r) || this.tracks.length < maxTracks ? this.track(h.entry.r) : null;
+  }
+
+  /** Tells all that is here to those who were not told, while nothing was given. */
+  private announce(): void {
+    const haves = this.tracks.flatMap(runs);
+    for (const nb of this.conns) {
+      if (nb.hello && nb.role !== "seed") for (const have of haves) this.send(nb, have);
+    }
   }
 
   private ping(now: Time, nb: Neighbour): void {

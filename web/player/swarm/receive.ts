@@ -136,7 +136,7 @@ function makeRoom(n: Node, now: Time, nb: Neighbour): boolean {
 }
 
 /** Announcements of all that is here, whole. */
-function runs(t: Track): Have[] {
+export function runs(t: Track): Have[] {
   const out: Have[] = [];
   for (const p of t.pieces) {
     if (!p.whole) continue;
