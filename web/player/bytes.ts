@@ -47,9 +47,10 @@ export function unbase64(s: string): Bytes {
   return out;
 }
 
+const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+
 /** Lower-case base32 (RFC 4648) without padding. */
 export function base32(bytes: Uint8Array): string {
-  const alphabet = "abcdefghijklmnopqrstuvwxyz234567";
   let out = "";
   let bits = 0;
   let value = 0;
@@ -62,6 +63,24 @@ export function base32(bytes: Uint8Array): string {
     }
   }
   if (bits > 0) out += alphabet[(value << (5 - bits)) & 31];
+  return out;
+}
+
+/** Reads lower-case base32 without padding of exactly `length` bytes, a multiple of 5. */
+export function unbase32(s: string, length: number): Bytes {
+  if (s.length * 5 !== length * 8 || !/^[a-z2-7]*$/.test(s)) throw new Error(`expected base32 of ${length} bytes`);
+  const out = new Uint8Array(length);
+  let at = 0;
+  let bits = 0;
+  let value = 0;
+  for (const c of s) {
+    value = ((value << 5) | alphabet.indexOf(c)) & 0xfff;
+    bits += 5;
+    if (bits >= 8) {
+      bits -= 8;
+      out[at++] = value >> bits;
+    }
+  }
   return out;
 }
 

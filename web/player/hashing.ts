@@ -12,3 +12,8 @@ export async function sha256(data: Bytes): Promise<Bytes> {
   if (!subtle || data.length <= small) return noble(data) as Bytes;
   return new Uint8Array(await subtle.digest("SHA-256", data));
 }
+
+/** The same at once, in the page: for what is small, or where nothing may be waited for. */
+export function sha256Now(data: Bytes): Bytes {
+  return noble(data) as Bytes;
+}

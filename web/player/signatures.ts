@@ -22,8 +22,13 @@ export async function verify(key: Bytes, message: Bytes, sig: Bytes): Promise<bo
       native = false;
     }
   }
+  return verifyNow(key, message, sig);
+}
+
+/** The same at once, in the page. */
+export function verifyNow(key: Bytes, message: Bytes, sig: Bytes): boolean {
   try {
-    return noble.verify(sig, message, key, { zip215: false });
+    return key.length === 32 && sig.length === 64 && noble.verify(sig, message, key, { zip215: false });
   } catch {
     return false;
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { base32, base64, hex, text, unbase64, unhex, utf8 } from "../player/bytes.ts";
+import { base32, base64, hex, text, unbase32, unbase64, unhex, utf8 } from "../player/bytes.ts";
 import { rootOf } from "../player/merkle.ts";
 import { parseStrict } from "../player/strictjson.ts";
 import { sha256 } from "./support/signer.ts";
@@ -30,6 +30,15 @@ describe("bytes", () => {
     ] as const) {
       expect(base32(utf8(plain))).toBe(want);
     }
+  });
+
+  test("base32 of whole groups comes back as it went, and nothing else is read", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 20, maxLength: 20 }), (b) => {
+        expect(unbase32(base32(b), 20)).toEqual(new Uint8Array(b));
+      }),
+    );
+    for (const s of ["", "a".repeat(31), "A".repeat(32), "1".repeat(32)]) expect(() => unbase32(s, 20), s).toThrow();
   });
 
   test("text that is not UTF-8 is refused", () => {

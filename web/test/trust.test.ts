@@ -93,8 +93,19 @@ describe("who made it", () => {
       { init: initRoot },
       { n: -1 },
       { pts: null },
+      { r: "V0" },
+      { epoch: 0 },
+      { issued: 0 },
+      { dsn: 1 },
+      { root: "00".repeat(32) },
+      { target: 18_000 },
+      { seg: 1 },
+      { crit: ["pts", "pts"] },
+      { crit: ["serial"], serial: 1 },
     ];
     for (const over of bad) await expect(opened(entry(1, over)), JSON.stringify(over)).rejects.toThrow();
+    const badStarts: Record<string, unknown>[] = [{ target: undefined }, { target: 17_999 }, { target: 396_001 }, { session: undefined }, { init: "00".repeat(32) }, { prev: "22".repeat(32) }];
+    for (const over of badStarts) await expect(opened(entry(0, over)), JSON.stringify(over)).rejects.toThrow();
     expect((await opened(entry(1, { crit: ["pts"] }))).entry.n).toBe(1);
     const { size: _, root: __, ...rest } = JSON.parse(Buffer.from(payloadOf(entry(1))).toString()) as Record<string, unknown>;
     expect((await opened(sign(key, "entry", { ...rest, size: 0, gap: true }))).entry.gap).toBe(true);
