@@ -37,6 +37,8 @@ export const mostBusy = 3 * second;
 const lateMost = 16;
 /** Least patience with a lane. */
 const leastPatience = 130 * millisecond;
+/** Most patience with a lane that has been late before. */
+const mostPatience = second;
 /** After a new parent's round trip, in which a lane may still miss a block. */
 export const justMoved = 40 * millisecond;
 
@@ -139,7 +141,7 @@ function overdue(n: Node, now: Time, t: Track, p: Piece, l: number, a: Ask, slac
   let expected = p.headAt;
   if (pushed) {
     moved += ln.parent!.trip() + justMoved;
-    if (p.headAt >= moved) expected += Math.max(lanePatience, ln.late + 4 * ln.dev);
+    if (p.headAt >= moved) expected += Math.max(lanePatience, Math.min(ln.late + 4 * ln.dev, mostPatience));
     else expected += ln.soft ? Math.min(n.t.Moved, lanePatience) : justMoved;
   } else if (ln.lingers && now - ln.since < linger) {
     expected += Math.min(n.t.Moved, lanePatience);
@@ -199,6 +201,7 @@ function broke(n: Node, now: Time, a: Ask, denied: boolean): boolean {
   const nb = a.by!;
   a.last = nb;
   a.by = null;
+  a.denied = denied ? now : 0;
   nb.wants--;
   if (now - nb.lateAt < n.t.WantAgain) return false;
   nb.lateAt = now;
@@ -238,7 +241,6 @@ export function onDeny(n: Node, now: Time, nb: Neighbour, m: Deny): void {
   for (const [i, a] of p.asks.entries()) {
     if (!m.blocks.has(i) || a.by !== nb) continue;
     broke(n, now, a, true);
-    a.denied = now;
     look(t, p, now);
   }
 }
