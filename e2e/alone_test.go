@@ -134,13 +134,19 @@ func TestPeersMeetAtAMatchmakerAloneAndOneOfTwoSeedsIsEnough(t *testing.T) {
 			t.Errorf("the picture was held for %d ms", more)
 		}
 	}
+	// Of two viewers one may well be the other's parent in every lane, and take nothing from it.
+	var fromPeers int64
 	for _, v := range viewers {
 		p := v.leave()
 		p.requireAllTrue(t)
-		if p.Bytes["origin"] != 0 || p.Bytes["peer"] == 0 {
+		if p.Bytes["origin"] != 0 {
 			t.Errorf("bytes by who gave them: %v", p.Bytes)
 		}
+		fromPeers += p.Bytes["peer"]
 		decodes(t, v.file)
+	}
+	if fromPeers == 0 {
+		t.Error("the viewers gave each other nothing")
 	}
 	if given := second.metric("shoal_seed_sent_bytes_total"); given == 0 {
 		t.Error("the seed that was left gave nothing")
