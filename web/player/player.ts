@@ -9,6 +9,7 @@ import type { Pins } from "./pins.ts";
 import { Playback, supported } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
+import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
 import { fingerprint } from "./trust.ts";
 
@@ -56,6 +57,7 @@ export class Player extends EventTarget {
   private fault: Fault | null = null;
   private detail = "";
   private source: Source | null = null;
+  private session: Session | null = null;
   private playback: Playback | null = null;
   private clock: Clock | null = null;
   private readonly origin: Origin;
@@ -250,11 +252,19 @@ export class Player extends EventTarget {
     let empty = false;
     let rejoin = false;
     let failure: unknown = null;
+    const trouble = () => {
+      check = true;
+      this.wake();
+    };
+    const failed = (err: unknown) => {
+      failure = err;
+      this.wake();
+    };
+    this.session = new Session(this.origin, source, this.manifest!, { trouble, failed });
     this.playback = new Playback(
       this.video,
-      this.origin,
-      source,
-      this.manifest!,
+      this.session,
+      this.origin.url("index.m3u8"),
       {
         piece: (entries) => {
           this.verified += entries.length;
@@ -264,14 +274,8 @@ export class Player extends EventTarget {
           this.stalls++;
           this.stalledMs += ms;
         },
-        failed: (err) => {
-          failure = err;
-          this.wake();
-        },
-        trouble: () => {
-          check = true;
-          this.wake();
-        },
+        failed,
+        trouble,
         empty: () => {
           empty = true;
           this.wake();
@@ -321,6 +325,8 @@ export class Player extends EventTarget {
   private leave(): void {
     this.playback?.destroy();
     this.playback = null;
+    this.session?.close();
+    this.session = null;
   }
 
   /** Turns what proves deceit into a fault, and stops. */

@@ -51,6 +51,8 @@ export class Source {
   readonly trust: Trust;
   rejected = 0;
   freshMs = 0;
+  /** Is told of each entry that is new here and verified. */
+  learned: (signed: SignedEntry) => void = () => undefined;
   private readonly books = new Map<string, Book>();
   private readonly ahead = new Map<string, Promise<Verified>>();
   private readonly closed = new AbortController();
@@ -238,6 +240,13 @@ export class Source {
     }
   }
 
+  /** Takes in an entry that was verified elsewhere. */
+  accept(signed: SignedEntry): void {
+    const fresh = this.book(signed.entry.r).add(signed);
+    this.freshMs = signed.freshMs;
+    if (fresh) this.learned(signed);
+  }
+
   private takeAll(r: string, entries: Envelope[]): Promise<(Entry | void)[]> {
     return Promise.all(entries.map((e) => this.take(r, e).catch(passOver)));
   }
@@ -253,8 +262,7 @@ export class Source {
   private async take(r: string, e: Envelope): Promise<Entry> {
     const signed = await this.trust.open(e);
     if (signed.entry.r !== r) throw new Error("the entry is of another rendition");
-    this.book(r).add(signed);
-    this.freshMs = signed.freshMs;
+    this.accept(signed);
     return signed.entry;
   }
 }
