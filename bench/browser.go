@@ -43,7 +43,7 @@ var browserSystems = []struct {
 	{name: "share", title: "ours", serve: func(ctx context.Context) (*served, error) { return serveOurs(ctx, "share") }},
 	{name: "churn", title: "ours, tabs change", churn: true, serve: func(ctx context.Context) (*served, error) { return serveOurs(ctx, "share") }},
 	{name: "p2pml", title: "p2p-media-loader", serve: p2pmlDefaults.serve},
-	{name: "p2pml-near", title: "p2pml at 5 s", serve: p2pmlNear.serve},
+	{name: "p2pml-near", title: "p2pml at 6 s", serve: p2pmlNear.serve},
 	{name: "p2pml-far", title: "p2pml at 13 s", serve: p2pmlFar.serve},
 }
 
@@ -118,6 +118,7 @@ type tabFigures struct {
 	TabCPURead  float64   `json:"tab_cpu_reading_percent"` // of a core, in the measured time
 	Idle        float64   `json:"idle"`                    // share of all processors, in the measured time
 	IdleQuiet   float64   `json:"idle_quiet"`
+	StoodStill  bool      `json:"machine_stood_still"` // a phase took far longer than it was to
 	IdleJoining float64   `json:"idle_joining"`
 	Load        float64   `json:"load_average"` // at the end of the measured time
 }
@@ -148,9 +149,11 @@ func (b *browserSaw) figures(plan browserPlan) (*tabFigures, error) {
 		TabCPURead: 100 * float64(ended.cpu-began.cpu) / float64(length) / float64(plan.Tabs),
 	}
 	if quiet, end := b.moments["quiet"], b.moments["quiet ended"]; !end.at.IsZero() {
+		f.StoodStill = longer(end.at.Sub(quiet.at), plan.Quiet)
 		f.IdleQuiet = end.ticks.idleSince(quiet.ticks)
 		f.TabCPU = 100 * float64(end.cpu-quiet.cpu) / float64(end.at.Sub(quiet.at)) / float64(plan.Tabs)
 	}
+	f.StoodStill = f.StoodStill || longer(length, plan.Length+plan.Change)
 	var delays []float64
 	bad := 0
 	for _, t := range b.tabs {
@@ -181,11 +184,16 @@ func (b *browserSaw) figures(plan browserPlan) (*tabFigures, error) {
 	}
 	all := ended.sent.since(opening.sent)
 	f.Media, f.Lists = all.media, all.lists
-	if f.Played > 0 {
+	if f.Played > 0 && plan.Tabs > 1 {
 		f.Offload = 1 - f.Media/f.Played
 		f.Possible = f.Offload / (float64(plan.Tabs-1) / float64(plan.Tabs))
 	}
 	return f, nil
+}
+
+// longer tells whether a phase took far longer than it was to, in milliseconds.
+func longer(took time.Duration, planned int64) bool {
+	return took > time.Duration(planned)*time.Millisecond+5*time.Second
 }
 
 func (f *tabFigures) print(title string) {
@@ -195,6 +203,9 @@ func (f *tabFigures) print(title string) {
 		"", f.Played/1e6, f.FromPeers/1e6, f.FromSeed/1e6, f.FromOrigin/1e6, f.Media/1e6, f.Lists/1e6, 100*f.Offload, 100*f.Possible)
 	fmt.Printf("%-18s a core's time a tab: %.1f %%, with the clock read %.1f %%; processors idle %.0f %% joining, %.0f %% measured, %.0f %% quiet; load %.1f of %d\n",
 		"", f.TabCPU, f.TabCPURead, 100*f.IdleJoining, 100*f.Idle, 100*f.IdleQuiet, f.Load, runtime.NumCPU())
+	if f.StoodStill {
+		fmt.Printf("%-18s a phase took far longer than it was to: the machine stood still meanwhile, and the figures say nothing\n", "")
+	}
 	if f.Idle < starved {
 		fmt.Printf("%-18s the processors were idle less than %.0f %% of the time: figures of this run are those of a starved machine\n", "", 100*starved)
 	}

@@ -21,20 +21,21 @@ type p2pml struct {
 }
 
 // Within its highDemandTimeWindow of the playhead it asks its server first, always. What
-// may come from peers is therefore what lies between that and the live edge, which is what
-// the best settings make room for: 5 s, as near as it shares anything worth it, and 13 s,
-// past which little more comes from peers. It sets liveSyncDuration by itself to the whole
-// playlist, unless told.
+// may come from peers is therefore what lies between that and the live edge, and the best
+// settings make room for it: about 6 s, as near as it shares anything, and 13 s, past which
+// little more comes from peers. Without liveSyncDuration it takes the whole playlist. It
+// keeps for peers the very buffer that it gives hls.js, which moves it to its worker: peers
+// then get segments without bytes, hence no worker where much is to be shared.
 var (
 	p2pmlDefaults = p2pml{playlist: nginxPlaylist}
 	p2pmlNear     = p2pml{
 		playlist: 20 * time.Second,
-		hls:      map[string]any{"liveSyncDuration": 5, "liveMaxLatencyDuration": 10},
-		core:     map[string]any{"highDemandTimeWindow": 1.5, "simultaneousP2PDownloads": 6, "simultaneousHttpDownloads": 1},
+		hls:      map[string]any{"enableWorker": false, "liveSyncDuration": 5.5, "liveMaxLatencyDuration": 12},
+		core:     map[string]any{"highDemandTimeWindow": 2, "simultaneousP2PDownloads": 6},
 	}
 	p2pmlFar = p2pml{
 		playlist: 20 * time.Second,
-		hls:      map[string]any{"liveSyncDuration": 13, "liveMaxLatencyDuration": 19},
+		hls:      map[string]any{"enableWorker": false, "liveSyncDuration": 12.5, "liveMaxLatencyDuration": 19},
 		core:     map[string]any{"highDemandTimeWindow": 3, "simultaneousP2PDownloads": 6, "simultaneousHttpDownloads": 1},
 	}
 )
@@ -50,7 +51,7 @@ func (p p2pml) serve(ctx context.Context) (*served, error) {
 	const packages = "bench/browser/node_modules/"
 	for name, from := range map[string]string{
 		"page.html": "bench/browser/p2pml.html",
-		"hls.js":    "web/node_modules/hls.js/dist/hls.min.js",
+		"hls.js":    packages + "hls.js/dist/hls.min.js",
 		"engine.js": packages + "p2p-media-loader-hlsjs/dist/p2p-media-loader-hlsjs.es.min.js",
 		"core.js":   packages + "p2p-media-loader-core/dist/p2p-media-loader-core.es.min.js",
 	} {
