@@ -1,5 +1,6 @@
 // The origin's HTTP side, as a page uses it: manifest, time, list of streams. What it
 // answers is believed nowhere in here: verifying is for trust.ts and source.ts.
+import { isConsent, type Policy } from "./consent.ts";
 import { type Envelope, envelopeFrom, object, string } from "./dsse.ts";
 
 /** The origin answered, but not with what was asked for. */
@@ -28,6 +29,7 @@ export interface Manifest {
   rotations: Envelope[];
   sessions: Envelope[];
   renditions: Map<string, RenditionInfo>;
+  policy: Policy;
 }
 
 export interface Listed {
@@ -120,6 +122,17 @@ function manifestFrom(value: unknown): Manifest {
     rotations: list(o["rotations"]),
     sessions: list(o["sessions"]),
     renditions,
+    policy: policyFrom(o),
+  };
+}
+
+/** A server that says nothing of consent has no swarm for pages: there is nothing to consent to. */
+function policyFrom(o: Record<string, unknown>): Policy {
+  const said = o["consent"];
+  return {
+    consent: said === undefined ? "edge" : isConsent(said) ? said : "ask",
+    sensitive: o["sensitive"] === true,
+    relay: o["relay"] === true,
   };
 }
 

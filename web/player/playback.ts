@@ -33,6 +33,9 @@ const startBehind = 0.3; // seconds behind the newest piece, until jitter is mea
 const maxMarks = 400;
 const maxPending = 32; // handed to hls.js, not yet on the timeline
 const tickMs = 100;
+const maxBehind = 20; // seconds kept behind the playhead
+const maxAhead = 15;
+const minAhead = 2; // less would stall
 const stallMs = 250; // the playhead held shorter than this is no stall
 
 export class Playback {
@@ -53,6 +56,7 @@ export class Playback {
     url: string, // of the multivariant playlist: what the addresses in playlists are relative to
     private readonly on: PlaybackEvents,
     private readonly target: Target,
+    private readonly maxBuffer = Number.POSITIVE_INFINITY, // bytes
   ) {
     target.reset();
     this.joinedAt = session.joinedAt;
@@ -63,8 +67,8 @@ export class Playback {
       liveDurationInfinity: true,
       liveSyncOnStallIncrease: 0,
       maxLiveSyncPlaybackRate: 1, // steer() sets the speed
-      backBufferLength: 20,
-      maxBufferLength: 15, // from that keyframe to live
+      backBufferLength: maxBehind,
+      maxBufferLength: maxAhead, // from that keyframe to live
       startLevel: 0,
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
@@ -173,9 +177,17 @@ export class Playback {
     if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
   }
 
+  /** Holds what is buffered to as many bytes as may be, half of them behind the playhead. */
+  private bound(): void {
+    const seconds = (4 * this.maxBuffer) / this.bitrate();
+    this.hls.config.backBufferLength = Math.min(maxBehind, seconds);
+    this.hls.config.maxBufferLength = Math.max(minAhead, Math.min(maxAhead, seconds));
+  }
+
   private tick(): void {
     const { video } = this;
     this.session.idle = video.paused && this.playedOnce;
+    if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.playedOnce) this.catchUp();
     const now = performance.now() / 1000;

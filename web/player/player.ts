@@ -1,9 +1,12 @@
 // The player of one stream: it waits for the stream to be live, proves it, plays it,
 // and says at any moment what state it is in. A page only draws what it says.
+import { type Choices } from "./choices.ts";
 import { type Clock, askClock } from "./clock.ts";
+import { type Allowed, allowed, type Consent, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
 import { order, type Position } from "./documents.ts";
 import { Target } from "./live.ts";
+import { Meter } from "./meter.ts";
 import { HttpError, type Manifest, Origin } from "./origin.ts";
 import type { Pins } from "./pins.ts";
 import { Playback, supported } from "./playback.ts";
@@ -11,7 +14,9 @@ import { type Fault, type Findings, judge, type Provenance, type Verdict } from 
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
+import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
+import type { View } from "./view.ts";
 
 export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
 
@@ -46,7 +51,15 @@ export interface PlayerOptions {
   /** The stream id that the link names, if it does. */
   wantedId: string | null;
   pins: Pins;
+  /** What the viewer chose about sharing, and where a new choice is kept. */
+  choices: Choices;
+  /** What an embedding page allows its visitors; it only lowers what the operator allows. */
+  embedder?: Consent;
+  /** The most media to hold in memory, in bytes; less than the usual on small machines. */
+  maxBuffer?: number;
 }
+
+const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
 const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
@@ -62,6 +75,8 @@ export class Player extends EventTarget {
   private clock: Clock | null = null;
   private readonly origin: Origin;
   private readonly target = new Target();
+  private readonly meter = new Meter();
+  private readonly watch = new Watch(() => this.changed());
   private manifest: Manifest | null = null;
   private verified = 0;
   private rejectedBefore = 0;
@@ -73,6 +88,7 @@ export class Player extends EventTarget {
   private endedAt: Position | null = null;
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
+  private readonly listeners = new AbortController();
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -80,7 +96,7 @@ export class Player extends EventTarget {
   ) {
     super();
     this.origin = new Origin(options.base, options.name);
-    const listen = (name: string, then: () => void) => video.addEventListener(name, then);
+    const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -111,8 +127,32 @@ export class Player extends EventTarget {
     this.start();
   }
 
+  /** Ends for good: start() may not be called again. */
+  destroy(): void {
+    this.stop();
+    this.watch.stop();
+    this.listeners.abort();
+  }
+
   toLive(): void {
     this.playback?.toLive();
+  }
+
+  /** The viewer chooses how far to take part; it is remembered for this server. */
+  choose(mode: Mode): void {
+    this.options.choices.set({ ...this.options.choices.get(), mode });
+    this.changed();
+  }
+
+  /** The viewer sets the most to upload, in bit/s; 0 sets no cap. */
+  setUpCap(bits: number): void {
+    this.options.choices.set({ ...this.options.choices.get(), upCap: bits });
+    this.changed();
+  }
+
+  /** What may be done for the swarm now; "change" is dispatched when it changes. */
+  allowed(): Allowed {
+    return allowed(this.manifest?.policy ?? nothing, this.options.choices.get(), this.watch.now(), this.options.embedder);
   }
 
   verdict(): Verdict {
@@ -151,6 +191,26 @@ export class Player extends EventTarget {
       epoch: playing?.entry.epoch ?? null,
       n: playing?.entry.n ?? null,
       detail: this.detail,
+    };
+  }
+
+  /** All that a page draws. */
+  view(): View {
+    const { mode, limit, ask, most } = this.allowed();
+    const choice = this.options.choices.get();
+    return {
+      ...this.stats(),
+      ...(this.manifest?.policy ?? nothing),
+      ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
+      swarm: {
+        state: "off",
+        detail: "",
+        peers: [],
+        bytes: { ...this.meter.total },
+        uploaded: this.meter.uploaded,
+        up: 0,
+        minute: this.meter.minute(performance.now()),
+      },
     };
   }
 
@@ -199,7 +259,7 @@ export class Player extends EventTarget {
   /** Verifies who offers the stream; false when it may not be played. */
   private async prove(m: Manifest): Promise<boolean> {
     this.manifest = m;
-    this.source ??= await Source.begin(this.origin, m);
+    this.source ??= await Source.begin(this.origin, m, this.meter);
     const { trust } = this.source;
     const { wantedId, pins, name } = this.options;
     if (trust.name !== name) throw new BadProof(`the server offers the stream ${trust.name} under this name`);
@@ -286,6 +346,7 @@ export class Player extends EventTarget {
         },
       },
       this.target,
+      this.options.maxBuffer,
     );
     try {
       while (!signal.aborted) {

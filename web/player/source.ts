@@ -5,6 +5,7 @@ import { Book, Fork } from "./book.ts";
 import type { Entry, Position } from "./documents.ts";
 import { type Envelope, envelopeFromHeader } from "./dsse.ts";
 import { rootOf } from "./merkle.ts";
+import { Meter } from "./meter.ts";
 import { httpError, type Manifest, type Origin } from "./origin.ts";
 import { type SignedEntry, Trust, UnknownSession } from "./trust.ts";
 
@@ -45,6 +46,7 @@ export function wanted(url: string): Wanted | null {
 const maxAhead = 64; // prefetched answers that nobody took yet
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
+const maxCounted = 512; // pieces that are remembered as counted
 const perEdge = 6; // entries verified at once to find where a picture can begin
 
 export class Source {
@@ -53,6 +55,7 @@ export class Source {
   freshMs = 0;
   /** Is told of each entry that is new here and verified. */
   learned: (signed: SignedEntry) => void = () => undefined;
+  private readonly counted = new Set<string>();
   private readonly books = new Map<string, Book>();
   private readonly ahead = new Map<string, Promise<Verified>>();
   private readonly closed = new AbortController();
@@ -60,13 +63,15 @@ export class Source {
   private constructor(
     private readonly origin: Origin,
     trust: Trust,
+    private readonly meter: Meter,
   ) {
     this.trust = trust;
   }
 
-  static async begin(origin: Origin, m: Manifest): Promise<Source> {
+  /** The bytes that verify are counted in `meter`. */
+  static async begin(origin: Origin, m: Manifest, meter = new Meter()): Promise<Source> {
     try {
-      return new Source(origin, await Trust.begin(m.genesis));
+      return new Source(origin, await Trust.begin(m.genesis), meter);
     } catch (err) {
       throw new BadProof(`genesis: ${(err as Error).message}`);
     }
@@ -185,6 +190,7 @@ export class Source {
       if (!entry) throw new Rejected("the piece has no entry");
     }
     await match(entry, bytes);
+    this.count([entry]);
     return { bytes, entries: [entry] };
   }
 
@@ -196,7 +202,20 @@ export class Source {
       at += e.size;
     }
     if (at !== bytes.length) throw new Rejected("the segment is longer than what is signed");
-    return { bytes, entries: entries.filter((e) => !e.gap) };
+    const whole = entries.filter((e) => !e.gap);
+    this.count(whole);
+    return { bytes, entries: whole };
+  }
+
+  /** Counts the bytes of pieces, each piece once: a segment has the bytes of pieces that came before it. */
+  private count(entries: Entry[]): void {
+    for (const e of entries) {
+      const address = `${e.r}/${e.epoch}/${e.n}`;
+      if (this.counted.has(address)) continue;
+      this.counted.add(address);
+      if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
+      this.meter.add("origin", e.size, performance.now());
+    }
   }
 
   private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
