@@ -2,7 +2,8 @@
 import { addressOf } from "../player/address.ts";
 import { browserChoices } from "../player/choices.ts";
 import { browserPins } from "../player/pins.ts";
-import type { Player, PlayerOptions, Stats } from "../player/player.ts";
+import type { Player, PlayerOptions } from "../player/player.ts";
+import type { Stats } from "../player/stats.ts";
 import { Viewer, type ViewerOptions } from "../player/ui/viewer.ts";
 import type { View } from "../player/view.ts";
 

@@ -190,6 +190,8 @@ export class Playback {
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.playedOnce) this.catchUp();
+    const playing = this.playing();
+    if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;

@@ -4,7 +4,8 @@ import { type Choices } from "./choices.ts";
 import { type Clock, askClock } from "./clock.ts";
 import { type Allowed, allowed, type Consent, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
-import { order, type Position } from "./documents.ts";
+import { type Entry, order, type Position, timescale } from "./documents.ts";
+import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Meter } from "./meter.ts";
 import { HttpError, type Manifest, Origin } from "./origin.ts";
@@ -16,12 +17,13 @@ import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
 import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
-import type { View } from "./view.ts";
+import type { Percentiles, Stats } from "./stats.ts";
+import type { SwarmView, View } from "./view.ts";
 
 export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
 
-/** Everything a page shows, and what tests and benches read. Times are ms. */
-export interface Stats {
+/** What is played at a moment. Times are ms. */
+export interface Moment {
   state: State;
   provenance: Provenance;
   delayMs: number | null; // from the camera's arrival at ingest to the screen
@@ -63,6 +65,8 @@ const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // 
 
 const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
+const joinMs = 1_500; // after which the swarm is joined without a picture
+const sampleMs = 100;
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 
 export class Player extends EventTarget {
@@ -76,8 +80,14 @@ export class Player extends EventTarget {
   private readonly origin: Origin;
   private readonly target = new Target();
   private readonly meter = new Meter();
-  private readonly watch = new Watch(() => this.changed());
+  private readonly watch = new Watch(() => this.permitted());
   private manifest: Manifest | null = null;
+  private readonly delays = new Histogram();
+  private readonly behind = new Histogram();
+  private readonly startedAt = performance.now();
+  private readonly before = { rejected: 0, duplicate: 0 }; // in swarms that were left
+  private playedFrom = 0;
+  private written = 0; // ticks
   private verified = 0;
   private rejectedBefore = 0;
   private stalls = 0;
@@ -89,6 +99,7 @@ export class Player extends EventTarget {
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
   private readonly listeners = new AbortController();
+  private readonly sampler: number;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -97,6 +108,9 @@ export class Player extends EventTarget {
     super();
     this.origin = new Origin(options.base, options.name);
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
+    this.sampler = window.setInterval(() => this.sample(), sampleMs);
+    document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
+    for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -131,6 +145,7 @@ export class Player extends EventTarget {
   destroy(): void {
     this.stop();
     this.watch.stop();
+    clearInterval(this.sampler);
     this.listeners.abort();
   }
 
@@ -141,13 +156,13 @@ export class Player extends EventTarget {
   /** The viewer chooses how far to take part; it is remembered for this server. */
   choose(mode: Mode): void {
     this.options.choices.set({ ...this.options.choices.get(), mode });
-    this.changed();
+    this.permitted();
   }
 
   /** The viewer sets the most to upload, in bit/s; 0 sets no cap. */
   setUpCap(bits: number): void {
     this.options.choices.set({ ...this.options.choices.get(), upCap: bits });
-    this.changed();
+    this.permitted();
   }
 
   /** What may be done for the swarm now; "change" is dispatched when it changes. */
@@ -163,7 +178,34 @@ export class Player extends EventTarget {
     return this.fault;
   }
 
+  /** What the session adds up to, as `shoal watch` reports it. */
   stats(): Stats {
+    const { delayMs, bufferMs, provenance } = this.moment();
+    const swarm = this.swarmView();
+    const figures = this.session?.swarming?.figures;
+    return {
+      t: (performance.now() - this.startedAt) / 1000,
+      state: this.state === "offline" ? "offline" : provenance,
+      written_ms: Math.trunc((this.written / timescale) * 1000),
+      delay_now_ms: Math.round(delayMs ?? 0),
+      buffer_ms: Math.round(bufferMs),
+      behind_ms: percentiles(this.behind),
+      upload: this.meter.uploaded,
+      up: swarm.up,
+      pieces_verified: this.verified,
+      pieces_rejected: this.rejectedBefore + (this.source?.rejected ?? 0),
+      blocks_rejected: this.before.rejected + (figures?.rejected ?? 0),
+      bytes: { ...this.meter.total },
+      bytes_duplicate: this.before.duplicate + (figures?.duplicate ?? 0),
+      delay_ms: percentiles(this.delays),
+      stalls: this.stalls,
+      stalled_ms: Math.round(this.stalledMs),
+      peers: swarm.peers.length,
+    };
+  }
+
+  /** What is played now. */
+  moment(): Moment {
     const playing = this.playback?.playing() ?? null;
     const info = this.manifest && [...this.manifest.renditions.values()][0];
     const now = performance.now() / 1000;
@@ -199,18 +241,30 @@ export class Player extends EventTarget {
     const { mode, limit, ask, most } = this.allowed();
     const choice = this.options.choices.get();
     return {
-      ...this.stats(),
+      ...this.moment(),
       ...(this.manifest?.policy ?? nothing),
       ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
-      swarm: {
-        state: "off",
-        detail: "",
-        peers: [],
-        bytes: { ...this.meter.total },
-        uploaded: this.meter.uploaded,
-        up: 0,
-        minute: this.meter.minute(performance.now()),
-      },
+      swarm: this.swarmView(),
+    };
+  }
+
+  private swarmView(): SwarmView {
+    const swarming = this.session?.swarming;
+    const figures = swarming?.figures;
+    const peers = (figures?.peers ?? []).filter((p) => p.peer !== "");
+    const minute = this.meter.minute(performance.now());
+    const detail = swarming?.wrong() ?? "";
+    return {
+      state: !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
+      detail: peers.length > 0 ? "" : detail,
+      peers: peers.map((p) => {
+        const rtc = swarming?.rtc.get(p.conn);
+        return { id: p.peer.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
+      }),
+      bytes: { ...this.meter.total },
+      uploaded: this.meter.uploaded,
+      up: 8 * (minute.at(-1)?.up ?? 0),
+      minute,
     };
   }
 
@@ -224,6 +278,14 @@ export class Player extends EventTarget {
       ageMs: shown && newest && this.clock ? this.clock.now() - newest.issued : null,
       freshMs: this.source?.freshMs ?? 0,
     };
+  }
+
+  /** Takes part in the swarm as far as is allowed now. The picture comes first: nobody is connected to before it is there. */
+  private adapt(): void {
+    const { session } = this;
+    if (!session || (this.firstFrameMs === null && performance.now() - this.playedFrom < joinMs)) return;
+    const { mode, relayOnly, up } = this.allowed();
+    session.take(mode !== "edge" || relayOnly ? { up, relayOnly } : null);
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -320,14 +382,19 @@ export class Player extends EventTarget {
       failure = err;
       this.wake();
     };
-    this.session = new Session(this.origin, source, this.manifest!, { trouble, failed });
+    const { maxBuffer } = this.options;
+    this.playedFrom = performance.now();
+    this.session = new Session(
+      { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
+      { trouble, failed },
+    );
     this.playback = new Playback(
       this.video,
       this.session,
       this.origin.url("index.m3u8"),
       {
         piece: (entries) => {
-          this.verified += entries.length;
+          this.note(entries);
           if (this.verified === entries.length) this.changed();
         },
         stalled: (ms) => {
@@ -346,11 +413,12 @@ export class Player extends EventTarget {
         },
       },
       this.target,
-      this.options.maxBuffer,
+      maxBuffer === undefined ? undefined : maxBuffer / 2,
     );
     try {
       while (!signal.aborted) {
         await this.rest(500, signal);
+        this.adapt();
         if (failure) throw failure;
         if (rejoin) return;
         if (empty) {
@@ -383,7 +451,28 @@ export class Player extends EventTarget {
     }
   }
 
+  /** Takes note of verified pieces that go to the decoder. */
+  private note(entries: Entry[]): void {
+    this.verified += entries.length;
+    const joined = this.session?.joinedAt;
+    for (const e of entries) {
+      this.written += e.dur;
+      if (this.clock && joined && order(e, joined) > 0) this.behind.add(this.clock.now() - e.issued);
+    }
+  }
+
+  private sample(): void {
+    if (this.state !== "playing" || document.hidden) return;
+    const { delayMs } = this.moment();
+    if (delayMs !== null) this.delays.add(delayMs);
+  }
+
   private leave(): void {
+    const figures = this.session?.swarming?.figures;
+    if (figures) {
+      this.before.rejected += figures.rejected;
+      this.before.duplicate += figures.duplicate;
+    }
     this.playback?.destroy();
     this.playback = null;
     this.session?.close();
@@ -424,6 +513,12 @@ export class Player extends EventTarget {
     this.changed();
   }
 
+  /** What is allowed may be something else now. */
+  private permitted(): void {
+    this.adapt();
+    this.changed();
+  }
+
   private changed(): void {
     this.dispatchEvent(new Event("change"));
   }
@@ -459,3 +554,6 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+function percentiles(h: Histogram): Percentiles {
+  return { p50: h.percentile(0.5), p95: h.percentile(0.95) };
+}

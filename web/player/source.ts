@@ -25,6 +25,13 @@ export type Wanted =
   | { kind: "segment"; r: string; msn: number }
   | { kind: "init"; r: string; root: string };
 
+/** What was asked for before the player did. */
+interface Ahead {
+  coming: Promise<Verified>;
+  stop: AbortController;
+  held: boolean; // the origin has not begun to answer
+}
+
 /** Verified bytes and the entries that vouch for them, in order (none for an init segment). */
 export interface Verified {
   bytes: Bytes;
@@ -55,9 +62,11 @@ export class Source {
   freshMs = 0;
   /** Is told of each entry that is new here and verified. */
   learned: (signed: SignedEntry) => void = () => undefined;
+  /** Is told of each verified piece that the origin gave. */
+  fetched: (signed: SignedEntry, bytes: Bytes) => void = () => undefined;
   private readonly counted = new Set<string>();
   private readonly books = new Map<string, Book>();
-  private readonly ahead = new Map<string, Promise<Verified>>();
+  private readonly ahead = new Map<string, Ahead>();
   private readonly closed = new AbortController();
 
   private constructor(
@@ -122,11 +131,23 @@ export class Source {
     const w = wanted(url);
     if (!w || this.ahead.has(url)) return;
     if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
-    const coming = this.fetch(url, w, this.closed.signal);
-    coming.catch(() => {
-      if (this.ahead.get(url) === coming) this.ahead.delete(url);
+    const stop = new AbortController();
+    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, AbortSignal.any([stop.signal, this.closed.signal]), () => (made.held = false)) };
+    made.coming.catch(() => {
+      if (this.ahead.get(url) === made) this.ahead.delete(url);
     });
-    this.ahead.set(url, coming);
+    this.ahead.set(url, made);
+  }
+
+  /** Takes back what was asked for ahead and the origin still holds. */
+  dropHeld(): void {
+    for (const [url, a] of this.ahead) if (a.held) this.forget(url);
+  }
+
+  /** Takes back what was asked for ahead: it came from elsewhere. */
+  forget(url: string): void {
+    this.ahead.get(url)?.stop.abort();
+    this.ahead.delete(url);
   }
 
   /** Reports whether the answer for url is here or on its way. */
@@ -140,7 +161,7 @@ export class Source {
     if (ready) {
       this.ahead.delete(url);
       try {
-        return await ready;
+        return await ready.coming;
       } catch (err) {
         if (err instanceof BadPiece || err instanceof Fork) throw err;
         // It may have been asked for too early: ask again, now that it is due.
@@ -150,10 +171,11 @@ export class Source {
   }
 
   /** Fetches and verifies; a copy that does not verify is fetched once more, past all caches. */
-  private async fetch(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
+  private async fetch(url: string, w: Wanted, signal: AbortSignal, answered = () => {}): Promise<Verified> {
     let why = "";
     for (const cache of ["default", "reload"] as const) {
       const response = await fetch(url, { cache, signal });
+      answered();
       if (!response.ok) throw await httpError(response);
       const bytes = new Uint8Array(await response.arrayBuffer());
       try {
@@ -191,6 +213,8 @@ export class Source {
     }
     await match(entry, bytes);
     this.count([entry]);
+    const signed = this.book(r).at(at);
+    if (signed) this.fetched(signed, bytes);
     return { bytes, entries: [entry] };
   }
 
@@ -257,6 +281,11 @@ export class Source {
     } catch (err) {
       throw err instanceof UnknownSession ? new Rejected(err.message) : err;
     }
+  }
+
+  /** Takes in an entry that came by itself. */
+  async takeEntry(r: string, e: Envelope): Promise<void> {
+    await this.take(r, e);
   }
 
   /** Takes in an entry that was verified elsewhere. */

@@ -1,7 +1,7 @@
 // Everything that a page draws of one player, at one moment.
 import type { Consent, Limit, Mode } from "./consent.ts";
 import type { Counts, Second } from "./meter.ts";
-import type { Stats } from "./player.ts";
+import type { Moment } from "./player.ts";
 
 export type { Consent, Limit, Mode } from "./consent.ts";
 export type { Counts, Deliverer, Second } from "./meter.ts";
@@ -31,7 +31,7 @@ export interface SwarmView {
   minute: Second[];
 }
 
-export interface View extends Stats {
+export interface View extends Moment {
   mode: Mode; // in force now
   chosen: Mode | null; // by the viewer; null: not asked yet
   consent: Consent; // the operator's, lowered by who embeds the player

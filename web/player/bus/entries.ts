@@ -2,15 +2,7 @@
 // here. Whoever has no pass, or cannot reach the bus, plays without.
 import type { NatsConnection, Subscription } from "@nats-io/nats-core";
 import type { Bytes } from "../bytes.ts";
-import { object, string } from "../dsse.ts";
-
-/** Lets a page subscribe to its stream's entries, for some minutes. */
-export interface Pass {
-  url: string;
-  jwt: string;
-  seed: string | null; // of the key that the pass is for; null where it needs none
-  manifest: string; // the subject of all renditions' entries
-}
+import type { Pass } from "./pass.ts";
 
 export interface EntriesOptions {
   /** Asks for a pass; it is asked anew when one has run out. */
@@ -93,17 +85,6 @@ export class Entries {
       },
     });
   }
-}
-
-/** Reads what the origin answers to a request for a pass. */
-export function passFrom(value: unknown): Pass {
-  const o = object(value, "the pass");
-  return {
-    url: string(o, "url"),
-    jwt: string(o, "jwt"),
-    seed: typeof o["seed"] === "string" ? o["seed"] : null,
-    manifest: string(o, "manifest"),
-  };
 }
 
 function rest(ms: number, signal: AbortSignal): Promise<void> {

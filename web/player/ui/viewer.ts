@@ -133,7 +133,7 @@ export class Viewer {
   /** Draws a card at once, and else once for all that changes before the next frame: starting must not wait for it. */
   private drawSoon(): void {
     cancelAnimationFrame(this.drawing);
-    const { state } = this.player.stats();
+    const { state } = this.player.moment();
     if (state !== "loading" && state !== "starting" && state !== "playing") return this.draw();
     this.drawing = requestAnimationFrame(() => this.draw());
   }
