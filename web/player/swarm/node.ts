@@ -10,7 +10,7 @@ import { hintsFor, prune } from "./hints.ts";
 import { Inits, retryInits } from "./inits.ts";
 import { adopt, orphan } from "./lanes.ts";
 import { laneCount } from "./masks.ts";
-import { blockLen, type Key, maxTracks, type Message, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
+import { blockLen, type Key, maxTracks, type Message, noDepth, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
 import { type Info, Neighbour, silence } from "./neighbour.ts";
 import { fetched, fetchFailed } from "./origin.ts";
 import { place, pump } from "./push.ts";
@@ -61,6 +61,17 @@ export interface Stats extends Figures {
   conns: number;
   children: number; // lanes that are pushed to others, all renditions together
   parents: number; // lanes that are received
+}
+
+/** One who is connected. */
+export interface Peer {
+  conn: Conn;
+  /** Empty before it introduced itself. */
+  id: PeerId;
+  role: Role;
+  rtt: Time; // shortest recent round trip; 0: unknown
+  granted: number; // lanes that it pushes to this node
+  given: number; // and this node to it
 }
 
 /** What a small message takes of the uplink, packets' headers included. */
@@ -132,6 +143,30 @@ export class Node {
       children: sum((nt) => laneCount(nt.gives)),
       parents: sum((nt) => laneCount(nt.granted)),
     };
+  }
+
+  /** Who is connected, by age. */
+  peers(): Peer[] {
+    return this.conns.map((nb) => {
+      const lanesOf = (which: (nt: (typeof nb.tracks)[number]) => number) => nb.tracks.reduce((all, nt) => all + laneCount(which(nt)), 0);
+      return { conn: nb.conn, id: nb.id, role: nb.role, rtt: nb.rtt, granted: lanesOf((nt) => nt.granted), given: lanesOf((nt) => nt.gives) };
+    });
+  }
+
+  /** Reports whether a rendition is wanted. */
+  wants(r: string): boolean {
+    return this.known(r)?.wanted ?? false;
+  }
+
+  /** How many lanes of a rendition come, of allLanes. */
+  parents(r: string): number {
+    const t = this.known(r);
+    return t ? t.lanes.filter((ln, l) => ln.parent && t.depth[l] !== noDepth).length : 0;
+  }
+
+  /** Bytes of blocks that are kept. */
+  held(): number {
+    return this.tracks.reduce((all, t) => all + t.bytes, 0);
   }
 
   /** Changes the uplink budget, in bit/s. Children that it no longer bears go first to others. */
