@@ -9,6 +9,7 @@ import { Attempts, type Link } from "./attempts.ts";
 import { type Connect, connect, type ConnectionEvents, NoCandidates } from "./connection.ts";
 import { wanted } from "./gathering.ts";
 import { Bans, Rests } from "./memory.ts";
+import { Mending } from "./mending.ts";
 import { Offers } from "./offers.ts";
 import { readSignal, type RtcSignal, writeSignal } from "./signals.ts";
 import type { ConnectionStats } from "./stats.ts";
@@ -72,8 +73,10 @@ export class Peering {
   private trackers: Tracker[] = [];
   private readonly sizes = new Map<string, number>();
   private readonly troubles = new Map<string, string>();
-  /** Restarts that this side offered and that were not answered. */
-  private readonly mending = new Set<Link>();
+  private readonly mending = new Mending(
+    (to, s) => this.signalTo(to, s),
+    (l, peer) => this.replace(l, peer),
+  );
   private timer: ReturnType<typeof setInterval> | undefined;
   private lastConn = 0;
   private vain = 0;
@@ -144,7 +147,7 @@ export class Peering {
       return;
     }
     const open = this.open().find((l) => l.id === s.id && l.peer === from);
-    if (open) this.mend(open, from, s);
+    if (open) this.mending.take(open, from, s);
     else if (s.type === "answer") this.answered(this.attempts.get(s.id), (l) => l.peer === from, s.sdp);
     else this.take(from, s);
   }
@@ -155,7 +158,7 @@ export class Peering {
     this.rests.clear();
     this.offers.clear();
     for (const t of this.trackers) t.wake();
-    for (const l of this.conns.values()) if (l.peer !== null) this.restart(l, l.peer);
+    for (const l of this.conns.values()) if (l.peer !== null) this.mending.restart(l, l.peer);
   }
 
   /** For what is connected from now on: credentials of TURN servers do not last. */
@@ -223,7 +226,7 @@ export class Peering {
   }
 
   private wantedOffers(): number {
-    if (this.alone() || this.blocked !== "") return 0;
+    if (this.alone()) return 0;
     const room = Math.min((this.o.enough ?? 8) - this.conns.size, (this.o.maxConns ?? 48) - this.conns.size - this.attempts.size);
     return Math.max(0, Math.min(this.o.offers ?? 4, room));
   }
@@ -268,31 +271,6 @@ export class Peering {
     if (this.full() || !this.attempts.room(s.id, from, null)) return;
     const l = this.begin({ id: s.id, peer: from, bt: null, outward: false, wanted: mine !== undefined });
     if (l) this.describe(l, l.connection.accept(s.sdp), (sdp) => this.signalTo(from, { type: "answer", id: s.id, sdp }));
-  }
-
-  /** Of two restarts at once the one of who offered the connection goes on. */
-  private mend(l: Link, peer: PeerId, s: RtcSignal): void {
-    if (s.type === "offer") {
-      if (this.mending.has(l) && l.outward) return;
-      this.mending.delete(l);
-      l.connection.accept(s.sdp).then(
-        (sdp) => this.signalTo(peer, { type: "answer", id: l.id, sdp }),
-        () => {}, // it shows whether the connection lasts
-      );
-    } else if (this.mending.delete(l)) {
-      l.connection.answered(s.sdp).then(
-        (same) => !same && this.replace(l, peer),
-        () => {},
-      );
-    }
-  }
-
-  private restart(l: Link, peer: PeerId): void {
-    this.mending.add(l);
-    l.connection.restart().then(
-      (sdp) => this.open().includes(l) && this.signalTo(peer, { type: "offer", id: l.id, sdp }),
-      () => this.mending.delete(l),
-    );
   }
 
   /** Connects anew to a peer that does not know how to mend a connection. */
@@ -377,7 +355,7 @@ export class Peering {
   }
 
   private release(l: Link): void {
-    this.mending.delete(l);
+    this.mending.forget(l);
     l.connection.close();
   }
 
