@@ -70,6 +70,7 @@ export class Seat implements Port {
   readonly loop: Loop;
   readonly events: Event[] = [];
   failed: unknown = null;
+  turns = 0; // in which it told anything
 
   constructor(
     private readonly world: World,
@@ -106,6 +107,7 @@ export class Seat implements Port {
   }
 
   private tell(events: Event[]): void {
+    this.turns++;
     for (const e of events) {
       this.events.push(e);
       if (e.is === "send") this.world.carry(this, e.conn, e.bytes);
@@ -231,9 +233,17 @@ export class World {
   private readonly ids = new Map<Port, number>();
   private conns = 0;
   private n = 0;
+  private working = 0; // what the browser is asked to do elsewhere, and has not done
 
   constructor() {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance", "Date"] });
+    for (const work of ["verify", "digest", "importKey"] as const) {
+      const real = crypto.subtle[work].bind(crypto.subtle) as (...args: unknown[]) => Promise<never>;
+      vi.spyOn(crypto.subtle, work).mockImplementation((...args: unknown[]) => {
+        this.working++;
+        return real(...args).finally(() => this.working--);
+      });
+    }
   }
 
   /** An engine that takes part. */
@@ -283,10 +293,15 @@ export class World {
     wire.to.closed(wire.conn);
   }
 
-  /** Makes the next piece of the stream, or one of each rendition, and gives it to a seed. */
+  /** Makes the next piece of the stream, or one of each rendition. */
+  make(size = 40_000, ...renditions: string[]) {
+    const n = this.n++;
+    return (renditions.length > 0 ? renditions : ["v0"]).map((r) => this.author.piece(n, size, r));
+  }
+
+  /** Makes them and gives them to a seed. */
   play(seed: Seed, size = 40_000, ...renditions: string[]) {
-    const made = (renditions.length > 0 ? renditions : ["v0"]).map((r) => this.author.piece(this.n, size, r));
-    this.n++;
+    const made = this.make(size, ...renditions);
     for (const p of made) seed.do(() => seed.node.add(seed.now(), p.head, p.data, sources.origin));
     return made[0]!;
   }
@@ -295,7 +310,7 @@ export class World {
   async run(ms: number): Promise<void> {
     for (let t = 0; t < ms; t += 5) {
       vi.advanceTimersByTime(5);
-      for (let i = 0; i < 3; i++) {
+      for (let i = 0; i < 3 || this.working > 0; i++) {
         this.flush();
         await new Promise((done) => immediately(done));
       }
@@ -314,6 +329,7 @@ export class World {
 
   end(): void {
     vi.clearAllTimers();
+    vi.restoreAllMocks();
     vi.useRealTimers();
   }
 
