@@ -116,13 +116,13 @@ func TestAFullSwarmMakesRoomAtRandom(t *testing.T) {
 	}
 	tor := s.torrents[event.InfoHash{1}]
 	old := 0
-	for _, p := range tor.order {
+	for _, p := range tor.dialable {
 		if p.id[0] < 100 {
 			old++
 		}
 	}
-	if len(tor.order) != 50 || s.peers != 50 || s.evicted != 150 || tor.peers[netip.MustParseAddrPort("192.0.2.199:1")] == nil {
-		t.Errorf("%d peers, %d evicted", len(tor.order), s.evicted)
+	if len(tor.dialable) != 50 || s.peers != 50 || s.evicted != 150 || tor.peers[contact{addr: netip.MustParseAddrPort("192.0.2.199:1")}] == nil {
+		t.Errorf("%d peers, %d evicted", len(tor.dialable), s.evicted)
 	}
 	if old == 0 || old > 25 {
 		t.Errorf("%d of the first hundred are left of 50", old)
@@ -157,8 +157,8 @@ func TestTheStateStaysConsistent(t *testing.T) {
 			entries := map[netip.Prefix]int{}
 			for h, tor := range s.torrents {
 				seeds := 0
-				for i, p := range tor.order {
-					if p.place != i || tor.peers[p.addr] != p {
+				for i, p := range tor.dialable {
+					if p.place != i || tor.peers[p.contact()] != p {
 						t.Fatalf("peer %v of %v is misplaced", p, h)
 					}
 					if p.complete() {
@@ -166,10 +166,10 @@ func TestTheStateStaysConsistent(t *testing.T) {
 					}
 					entries[network(p.addr.Addr())]++
 				}
-				if len(tor.order) == 0 || len(tor.order) > 5 || len(tor.peers) != len(tor.order) || tor.seeds != seeds {
-					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), len(tor.order), tor.seeds, seeds)
+				if len(tor.dialable) == 0 || len(tor.dialable) > 5 || len(tor.peers) != len(tor.dialable) || tor.seeds != seeds {
+					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), len(tor.dialable), tor.seeds, seeds)
 				}
-				all += len(tor.order)
+				all += len(tor.dialable)
 			}
 			if all != s.peers || all > 12 || len(s.torrents) > 3 || len(entries) != len(s.entries) {
 				t.Fatalf("%d peers counted as %d, at %v as %v", all, s.peers, entries, s.entries)
@@ -259,7 +259,7 @@ func TestOnlyPeersThatTheAskerCanUseAreGiven(t *testing.T) {
 func TestWhoIsCompleteIsGivenTakersFirstAndSeedsAfterThem(t *testing.T) {
 	t1 := &torrent{}
 	for i := range byte(20) {
-		t1.order = append(t1.order, &peer{id: event.PeerID{i + 2}, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1), left: int64(i % 2)})
+		t1.dialable = append(t1.dialable, &peer{id: event.PeerID{i + 2}, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1), left: int64(i % 2)})
 	}
 	s := &state{torrents: map[event.InfoHash]*torrent{{}: t1}}
 	a := asker{id: event.PeerID{1}, addr: netip.MustParseAddrPort("198.51.100.1:1"), complete: true}
