@@ -139,6 +139,7 @@ func TestAFullSwarmMakesRoomAtRandom(t *testing.T) {
 func TestTheStateStaysConsistent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testState(limits{peers: 5, torrents: 3, all: 12, address: 8})
+		sockets := []*socket{nil, {}, {}, {}}
 		now := epoch
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "seconds")) * time.Second)
@@ -146,30 +147,39 @@ func TestTheStateStaysConsistent(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "what") == 0 {
 				s.expire(h, now)
 			}
-			s.apply(event.PeerFact{
+			f := event.PeerFact{
 				Kind:     rapid.SampledFrom([]event.PeerKind{event.PeerJoined, event.PeerMeasured, event.PeerLeft}).Draw(t, "kind"),
 				InfoHash: h, Peer: event.PeerID{rapid.Byte().Draw(t, "id") % 2},
 				Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, rapid.Byte().Draw(t, "host") % 4}), rapid.Uint16().Draw(t, "port")%4+1),
 				Left: rapid.Int64Range(-1, 1).Draw(t, "left"),
 				At:   now.Add(-time.Duration(rapid.IntRange(0, 300).Draw(t, "age")) * time.Second).UnixMilli(),
-			}, now)
+			}
+			if k := rapid.SampledFrom(sockets).Draw(t, "socket"); k != nil {
+				f.Addr = netip.AddrPortFrom(f.Addr.Addr(), 0)
+				s.fold(f, contact{socket: k}, now)
+			} else {
+				s.apply(f, now)
+			}
 			all := 0
 			entries := map[netip.Prefix]int{}
 			for h, tor := range s.torrents {
 				seeds := 0
-				for i, p := range tor.dialable {
-					if p.place != i || tor.peers[p.contact()] != p {
-						t.Fatalf("peer %v of %v is misplaced", p, h)
+				for l, list := range [][]*peer{tor.dialable, tor.behind} {
+					for i, p := range list {
+						if p.place != i || tor.peers[p.contact()] != p || (p.socket != nil) != (l == 1) {
+							t.Fatalf("peer %v of %v is misplaced", p, h)
+						}
+						if p.complete() {
+							seeds++
+						}
+						entries[network(p.addr.Addr())]++
 					}
-					if p.complete() {
-						seeds++
-					}
-					entries[network(p.addr.Addr())]++
 				}
-				if len(tor.dialable) == 0 || len(tor.dialable) > 5 || len(tor.peers) != len(tor.dialable) || tor.seeds != seeds {
-					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), len(tor.dialable), tor.seeds, seeds)
+				listed := len(tor.dialable) + len(tor.behind)
+				if listed == 0 || listed > 5 || len(tor.peers) != listed || tor.seeds != seeds {
+					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), listed, tor.seeds, seeds)
 				}
-				all += len(tor.dialable)
+				all += listed
 			}
 			if all != s.peers || all > 12 || len(s.torrents) > 3 || len(entries) != len(s.entries) {
 				t.Fatalf("%d peers counted as %d, at %v as %v", all, s.peers, entries, s.entries)
