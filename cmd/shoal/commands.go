@@ -80,8 +80,9 @@ type swarmFlags struct {
 
 // trackerFlags are for who helps peers to find each other.
 type trackerFlags struct {
-	TrackerUDP string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
-	STUN       string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
+	TrackerUDP   string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
+	AllowOrigins string `name:"allow-origins" placeholder:"URLS" help:"Other sites whose pages may meet peers by our tracker, such as https://example.org, separated by commas; * for every site."`
+	STUN         string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
 }
 
 // archiveFlags say what stays of a stream.
