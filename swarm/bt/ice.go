@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -90,14 +91,27 @@ func newICE(c *Client) (*ice, error) {
 	s.SetICEMulticastDNSMode(pionice.MulticastDNSModeDisabled)
 	s.DisableActiveTCP(true)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	s.SetIncludeLoopbackCandidate(addr.IP.IsLoopback())
-	s.SetICETimeouts(5*time.Second, 15*time.Second, 2*time.Second)
+	s.SetIncludeLoopbackCandidate(addr.IP.IsLoopback() || !reachable(net.InterfaceAddrs()))
+	// Who is silent for the sum of the first two is gone: a tab is often closed without a word.
+	s.SetICETimeouts(5*time.Second, 8*time.Second, 2*time.Second)
 	s.SetSCTPMaxReceiveBufferSize(1 << 20)
 	s.SetSCTPMaxMessageSize(maxRTCMessage)
 	s.EnableSCTPZeroChecksum(true)
 	s.SetSCTPRTOMax(2 * time.Second)
 	i.api = webrtc.NewAPI(webrtc.WithSettingEngine(s))
 	return i, nil
+}
+
+// reachable reports whether others could reach one of this machine's addresses. Where
+// none is known it only talks to itself, by loopback.
+func reachable(addrs []net.Addr, err error) bool {
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(addrs, func(a net.Addr) bool {
+		n, ok := a.(*net.IPNet)
+		return ok && !n.IP.IsLoopback() && !n.IP.IsLinkLocalUnicast()
+	})
 }
 
 // Accept returns the next connection that another peer began.
@@ -168,31 +182,40 @@ func (i *ice) public() []netip.AddrPort {
 	i.mu.Lock()
 	servers := i.servers
 	i.mu.Unlock()
-	for _, url := range servers[:min(len(servers), maxSTUNServers)] {
-		host, ok := strings.CutPrefix(url, "stun:")
-		if !ok {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(host, "3478")
-		}
-		server, err := net.ResolveUDPAddr("udp", host)
-		if err != nil {
-			i.client.opts.Log.Debug("a STUN server has no address", "server", url, keyErr, err)
-			continue
-		}
-		mapped, err := i.mux.GetXORMappedAddr(server, stunTimeout)
-		if err != nil {
-			i.client.opts.Log.Debug("a STUN server does not answer", "server", url, keyErr, err)
-			continue
-		}
-		ip, ok := netip.AddrFromSlice(mapped.IP)
-		if ok {
-			out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(mapped.Port)))
-			break
+	servers = servers[:min(len(servers), maxSTUNServers)]
+	seen := make(chan netip.AddrPort, len(servers))
+	for _, url := range servers {
+		i.tasks.Go(func() { seen <- i.ask(url) })
+	}
+	for range servers {
+		if at := <-seen; at.IsValid() {
+			return append(out, at) // they all see the same
 		}
 	}
 	return out
+}
+
+// ask returns where a STUN server sees the UDP port, nothing if it does not say.
+func (i *ice) ask(url string) netip.AddrPort {
+	host, ok := strings.CutPrefix(url, "stun:")
+	if !ok {
+		return netip.AddrPort{}
+	}
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(host, "3478")
+	}
+	server, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		i.client.opts.Log.Debug("a STUN server has no address", "server", url, keyErr, err)
+		return netip.AddrPort{}
+	}
+	mapped, err := i.mux.GetXORMappedAddr(server, stunTimeout)
+	if err != nil {
+		i.client.opts.Log.Debug("a STUN server does not answer", "server", url, keyErr, err)
+		return netip.AddrPort{}
+	}
+	ip, _ := netip.AddrFromSlice(mapped.IP)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(mapped.Port))
 }
 
 // SetICEServers puts STUN URLs in the place of Options.ICEServers.
