@@ -251,7 +251,7 @@ export class Player extends EventTarget {
   private swarmView(): SwarmView {
     const swarming = this.session?.swarming;
     const figures = swarming?.figures;
-    const peers = (figures?.peers ?? []).filter((p) => p.peer !== "");
+    const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
     const minute = this.meter.minute(performance.now());
     const detail = swarming?.wrong() ?? "";
     return {
@@ -259,7 +259,7 @@ export class Player extends EventTarget {
       detail: peers.length > 0 ? "" : detail,
       peers: peers.map((p) => {
         const rtc = swarming?.rtc.get(p.conn);
-        return { id: p.peer.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
+        return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
       }),
       bytes: { ...this.meter.total },
       uploaded: this.meter.uploaded,

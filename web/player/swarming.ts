@@ -257,7 +257,7 @@ export class Swarming {
     const before = this.figures?.sent ?? 0;
     this.figures = f;
     if (f.sent > before) this.o.on.gave(f.sent - before);
-    for (const p of f.peers) if (p.peer !== "") this.peering.identify(p.conn, p.peer);
+    for (const p of f.peers) if (p.id !== "") this.peering.identify(p.conn, p.id);
     void this.peering.stats().then((all) => {
       this.rtc = new Map(all.map((s) => [s.conn, { rttMs: s.rttMs, relayed: s.local === "relay" || s.remote === "relay" }]));
     });

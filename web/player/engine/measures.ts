@@ -21,7 +21,7 @@ export class Measures {
       const before = this.before.get(conn);
       carried.set(conn, { down, up });
       const rttMs = rtt === 0 ? null : Math.round(rtt / millisecond);
-      return { conn, id: id.slice(0, 8), role, rttMs, granted, given, down: rate(down, before?.down), up: rate(up, before?.up) };
+      return { conn, id, role, rttMs, granted, given, down: rate(down, before?.down), up: rate(up, before?.up) };
     });
     [this.at, this.before] = [at, carried];
     const { received, duplicate, unasked, rejected, sent, parents, children } = node.stats();

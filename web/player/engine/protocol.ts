@@ -73,8 +73,8 @@ export interface BySource {
 /** One peer that is connected. */
 export interface PeerFigures {
   conn: Conn;
-  /** The first 8 hexadecimal digits; empty before it introduced itself. */
-  id: string;
+  /** What it calls itself in the swarm; empty before it introduced itself. */
+  id: PeerId;
   role: Role;
   rttMs: number | null;
   /** Lanes that it pushes to us, and we to it. */
