@@ -13,8 +13,8 @@ type Rates struct {
 	period, burst time.Duration
 	most          int // addresses known at once
 
-	mu   sync.Mutex
-	full map[netip.Prefix]time.Time
+	mu    sync.Mutex
+	full  map[netip.Prefix]time.Time
 	swept time.Time
 }
 
