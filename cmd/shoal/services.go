@@ -121,6 +121,8 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	n.ready.add("seeder", s.Ready)
 	n.mux.HandleFunc("GET /{$}", site.Index)
 	n.mux.HandleFunc("GET /live/{name}", site.Live)
+	n.mux.HandleFunc("GET /embed/{name}", site.Embed)
+	n.mux.HandleFunc("GET /player.js", site.Library)
 	n.mux.Handle("GET /assets/", site.Assets())
 	n.mux.Handle("/live/", s.Handler())
 	n.mux.Handle("/p/", s.Handler())
