@@ -35,6 +35,9 @@ type document struct {
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
+	Consent    string                             `json:"consent,omitempty"`
+	Sensitive  bool                               `json:"sensitive,omitempty"`
+	Pass       string                             `json:"pass,omitempty"` // relative address
 }
 
 type renditionState struct {
@@ -49,7 +52,15 @@ type renditionState struct {
 // invite says where the stream's peers meet, to whoever asks for the newest entries;
 // those who follow entry by entry know.
 func (s *Service) invite(doc *document, st *stream, r *http.Request) {
-	if s.opts.Transport == nil || r.URL.RawQuery != "" {
+	doc.Sensitive = st.state().Sensitive // to those who follow, too: it can change
+	if r.URL.RawQuery != "" {
+		return
+	}
+	doc.Consent = s.opts.Consent
+	if s.opts.Passes != nil {
+		doc.Pass = "pass"
+	}
+	if s.opts.Transport == nil || doc.Sensitive {
 		return
 	}
 	base := requestBase(r)

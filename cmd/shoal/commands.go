@@ -66,6 +66,7 @@ type sessionFlags struct {
 type originFlags struct {
 	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable: 10s to 10m."`
 	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
+	Consent   string        `default:"ask" placeholder:"MODE" help:"What viewers' pages do in swarms until the viewer chooses: ask (nothing), share, download (take, but give nothing) or edge (everything from servers, for all)."`
 }
 
 // swarmFlags are for who takes part in swarms.
