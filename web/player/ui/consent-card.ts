@@ -23,6 +23,7 @@ export class ConsentCard {
     at.replaceChildren(
       h("h2", { id: "ask-title" }, "Watch together with other viewers?"),
       h("p", {}, "Viewers then pass the stream on to each other, and can see each other’s IP addresses. ", this.much),
+      h("p", { class: "brief" }, "Watch together? Others then see your IP address; who shares uploads, too."),
       h("div", { class: "choices" }, ...this.buttons.values()),
       h("p", { class: "fine" }, "Nothing is uploaded and nobody learns your address before you choose. You can change it any time under “Where this comes from”."),
     );
