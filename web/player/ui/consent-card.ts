@@ -22,18 +22,20 @@ export class ConsentCard {
     }
     at.replaceChildren(
       h("h2", { id: "ask-title" }, "Watch together with other viewers?"),
-      h("p", {}, "If you do, other viewers of this stream can see your IP address. ", this.much),
+      h("p", {}, "Viewers then pass the stream on to each other, and can see each other’s IP addresses. ", this.much),
+      h("p", { class: "brief" }, "Watch together? Others then see your IP address; who shares uploads, too."),
       h("div", { class: "choices" }, ...this.buttons.values()),
       h("p", { class: "fine" }, "Nothing is uploaded and nobody learns your address before you choose. You can change it any time under “Where this comes from”."),
     );
   }
 
   draw(v: View): void {
-    this.at.hidden = !v.ask;
-    if (!v.ask) return;
+    // Who has nothing to watch has nothing to share.
+    this.at.hidden = !v.ask || !(v.state === "playing" || v.state === "paused");
+    if (this.at.hidden) return;
     const uploads = v.most === "share";
     const now = v.bitrate > 0 ? `, now ${bytes((v.bitrate / 8) * 60)} a minute` : "";
-    write(this.much, uploads ? `If you share, your browser also uploads, often about as much as you watch${now}; you can set a cap.` : "Your browser uploads nothing of the stream.");
+    write(this.much, uploads ? `If you share, your browser uploads too, often about as much as you watch${now}, and never more than a cap you can set.` : "Your browser uploads nothing of the stream.");
     for (const [mode, button] of this.buttons) {
       const words = modeWords(mode, v.relay);
       button.hidden = mode === "share" && v.most !== "share";

@@ -14,6 +14,7 @@ const shapes = {
   origin: "M-8-8.500H8v4.700H-8zM-8-2.350H8v4.700H-8zM-8 3.800H8v4.700H-8z",
 };
 const most = 24; // drawn; the table has all
+const scale = 2.3; // the angle at which the rings say what they are; nobody is placed there
 const still = 6; // moves by less are not drawn
 
 interface Drawn {
@@ -42,7 +43,7 @@ class Node {
     swim.style.setProperty("animation-delay", `${-(seed % 5)}s`);
     this.turned.append(swim);
     this.group.append(svg("circle", { class: "hit", r: 22 }), this.turned);
-    if (role !== "viewer") this.group.append(svg("text", { class: "tag", y: 22 }, role));
+    if (role !== "viewer") this.group.append(svg("text", { class: "tag", y: 23 }, role));
   }
 
   place(angle: number, rttMs: number | null): void {
@@ -75,7 +76,7 @@ class Node {
     const length = Math.hypot(this.x, this.y) || 1;
     const [nx, ny] = [(-this.y / length) * bend, (this.x / length) * bend];
     const from = { x: this.x * (1 - 17 / length), y: this.y * (1 - 17 / length) };
-    const to = { x: (this.x * 25) / length, y: (this.y * 25) / length };
+    const to = { x: (this.x * 29) / length, y: (this.y * 29) / length };
     const [a, b] = which === "down" ? [from, to] : [to, from];
     const d = `M${a.x.toFixed(1)} ${a.y.toFixed(1)}Q${(this.x / 2 + nx * 2).toFixed(1)} ${(this.y / 2 + ny * 2).toFixed(1)} ${b.x.toFixed(1)} ${b.y.toFixed(1)}`;
     const thick = thickness(bits);
@@ -94,20 +95,20 @@ export class PeersPicture {
   private readonly group = svg("g");
   private readonly label = svg("g", { class: "label", "aria-hidden": "true" }, svg("rect", { rx: 7, height: 26 }), svg("text", { y: 17.5 }));
   private readonly more = svg("text", { class: "more", x: room.x - 8, y: room.y - 10 });
-  private placed = new Map<string, number>();
+  private placed = new Map([["scale", scale]]);
   private shown = ""; // whose label is shown
 
   constructor(private readonly names: Names) {
     const rings = [10, 50, 200].flatMap((ms) => {
       const { rx, ry } = ring(ms);
-      return [svg("ellipse", { class: "ring", rx, ry }), svg("text", { class: "ms", x: 0, y: ry - 3 }, `${ms} ms`)];
+      return [svg("ellipse", { class: "ring", rx, ry }), svg("text", { class: "ms", x: rx * Math.cos(scale), y: ry * Math.sin(scale) + 4 }, `${ms} ms`)];
     });
     const you = svg(
       "g",
       { class: "you" },
-      svg("circle", { class: "halo", r: 24 }),
-      svg("g", { class: "swim" }, svg("path", { class: "shape", d: fish, transform: "scale(2.5)" })),
-      svg("text", { class: "tag", y: 38 }, "you"),
+      svg("circle", { class: "halo", r: 27 }),
+      svg("g", { class: "swim" }, svg("path", { class: "shape", d: fish, transform: "scale(3.2)" })),
+      svg("text", { class: "tag", y: 40 }, "you"),
     );
     this.element = svg(
       "svg",
@@ -125,12 +126,12 @@ export class PeersPicture {
     const last = v.swarm.minute.slice(-3);
     const origin = mean(last, "origin");
     // What came over the swarm is told by its lines; what came over HTTP has none.
-    const ids = [...(origin > 0 || peers.length === 0 ? ["origin"] : []), ...drawn.map((p) => `peer ${p.id}`)];
+    const ids = ["scale", ...(origin > 0 || peers.length === 0 ? ["origin"] : []), ...drawn.map((p) => `peer ${p.id}`)];
     this.placed = angles(ids, this.placed);
     for (const [id, node] of this.nodes) if (!this.placed.has(id)) this.remove(id, node);
     if (this.placed.has("origin")) {
       const node = this.node("origin", "origin");
-      node.place(this.placed.get("origin")!, 120);
+      node.place(this.placed.get("origin")!, 100);
       node.draw({ down: origin, up: 0 }, `origin · ↓ ${rate(origin)}`, false, false);
     }
     for (const p of drawn) this.drawPeer(p);

@@ -1,12 +1,12 @@
 // Where things stand in the picture of the swarm: pure, so that it can be tested.
 
 /** Half the room to draw in. */
-export const room = { x: 200, y: 150 };
-const nearest = 52;
-const farthest = 128;
+export const room = { x: 185, y: 148 };
+const nearest = 66;
+const farthest = 122;
 const nearMs = 5;
 const farMs = 300;
-const stretch = 1.28; // the picture is wider than high
+const stretch = 1.3; // the picture is wider than high
 
 /** The distance from the centre for a round trip time, on a logarithmic scale; unknown stands outermost. */
 export function distance(rttMs: number | null): number {
@@ -51,5 +51,5 @@ function widest(taken: number[]): number {
 
 /** How thick a line is for a rate in bit/s; 0 for none. */
 export function thickness(bits: number): number {
-  return bits < 1e3 ? 0 : Math.min(7, 1.5 + Math.sqrt(bits / 1e6) * 2.2);
+  return bits < 1e3 ? 0 : Math.min(9, 2 + Math.sqrt(bits / 1e6) * 3);
 }

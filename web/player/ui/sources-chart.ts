@@ -65,7 +65,7 @@ export class SourcesChart {
       h("figcaption", {}, "The last minute"),
       h("div", { class: "plot" }, this.top, this.drawing),
       h("div", { class: "axis", "aria-hidden": "true" }, h("span", {}, "60 s ago"), h("span", {}, "now")),
-      h("ul", { class: "legend" }, ...sources.map((s) => entry(s, sourceNames[s])), entry("up", "Given by you")),
+      h("ul", { class: "legend" }, ...sources.map((s) => entry(s, sourceNames[s])), entry("up", "You gave")),
     );
   }
 

@@ -126,7 +126,7 @@ export class Viewer {
   private chose(mode: Mode): void {
     this.player.choose(mode);
     this.draw();
-    this.say(`${modeWords(mode, this.player.view().relay).name}: chosen. You can change it under “Where this comes from”.`);
+    write(this.el("say"), `${modeWords(mode, this.player.view().relay).name}: chosen. You can change it under “Where this comes from”.`);
     (this.o.framed ? this.el("sources") : this.panel.button).focus();
   }
 
@@ -172,7 +172,7 @@ export class Viewer {
     el("trust").hidden = !n.trust;
   }
 
-  /** Tells people who do not see the page what changed, once. */
+  /** Tells people who do not see the page what became of the picture, once. */
   private say(what: string): void {
     if (what === this.said) return;
     this.said = what;

@@ -4,7 +4,7 @@ import type { Counts, Limit, Mode, PeerView, View } from "../view.ts";
 
 /** The sources in the order in which they are always drawn, from the most wanted down. */
 export const sources = ["peer", "seed", "edge", "origin"] as const;
-export const sourceNames: Record<keyof Counts, string> = { peer: "Other viewers", seed: "Seeds", edge: "Edges", origin: "Origin" };
+export const sourceNames: Record<keyof Counts, string> = { peer: "Viewers", seed: "Seeds", edge: "Edges", origin: "Origin" };
 
 /** As toLocaleString("en") writes it, which takes 20 ms to get ready. */
 export function thousands(n: number): string {

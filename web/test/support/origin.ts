@@ -33,11 +33,15 @@ export class TestOrigin {
   /** Refuses everything below /live/ and /api/ when set. */
   down = false;
   readonly asked: string[] = [];
+  /** Requests that are being answered. */
+  open = 0;
   private readonly times = new Map<string, number>();
   private readonly server: Server;
 
   private constructor() {
     this.server = createServer((req, res) => {
+      this.open++;
+      res.once("close", () => this.open--);
       this.answer(req, res).catch(() => res.destroy());
     });
   }
@@ -68,6 +72,7 @@ export class TestOrigin {
     const path = url.pathname;
     this.asked.push(path + url.search);
     res.setHeader("Access-Control-Allow-Origin", "*");
+    res.setHeader("Access-Control-Expose-Headers", "Shoal-Entry");
     if (this.down && (path.startsWith("/api/") || /^\/live\/[^/]+\//.test(path))) return void res.destroy();
     if (path === "/api/v1/time") return json(res, 200, { now: Date.now() });
     if (path === "/api/v1/streams") return json(res, 200, [...this.streams.values()].map((s) => this.listed(s)));

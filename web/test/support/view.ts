@@ -18,10 +18,10 @@ export const servers: PeerView[] = [
 export function minute(): Second[] {
   return Array.from({ length: 60 }, (_, i) => {
     const wave = (k: number) => 0.5 + 0.5 * Math.sin(i * k + k * 7);
-    const swarm = Math.min(1, Math.max(0, (i - 4) / 14));
+    const swarm = Math.min(1, Math.max(0, (i - 2) / 9));
     const all = 165_000 + 30_000 * wave(0.9) + 18_000 * wave(2.3);
     const dip = i > 38 && i < 43 ? 0.45 : 1;
-    const peer = all * swarm * (0.8 + 0.1 * wave(1.7)) * dip;
+    const peer = all * swarm * (0.86 + 0.1 * wave(1.7)) * dip;
     const seed = (all - peer) * swarm * 0.55;
     const edge = (all - peer) * swarm * 0.3;
     return { peer, seed, edge, origin: all - peer - seed - edge, up: swarm * (70_000 + 60_000 * wave(1.3)) };
