@@ -30,7 +30,7 @@ func New(built fs.FS) *Site {
 // policy lets a page run and fetch what its own origin serves, and nothing else.
 // blob: in media-src is how Media Source Extensions hand video to the element.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+	"connect-src 'self'; worker-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
 
 // framed is the policy of the one page that anybody may put in a frame.
 var framed = strings.Replace(policy, "frame-ancestors 'self'", "frame-ancestors *", 1)
