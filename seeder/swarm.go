@@ -216,7 +216,8 @@ func (o *Options) trackers(base string) []string {
 	case o.PublicURL != "":
 		base = strings.TrimRight(o.PublicURL, "/")
 	}
-	return []string{base + "/announce"}
+	// Browsers know but the last.
+	return []string{base + "/announce", "ws" + strings.TrimPrefix(base, "http") + "/announce"}
 }
 
 // Knows reports whether a torrent is one of this installation's: a stream's descriptor or
