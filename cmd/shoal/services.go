@@ -109,6 +109,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 		Window:      o.Window,
 		WindowBytes: int64(window),
 		PublicURL:   h.PublicURL,
+		Consent:     o.Consent,
 		Tracer:      n.trace.Provider(),
 	}
 	if a.ArchiveWindow > 0 {
