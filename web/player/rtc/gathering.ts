@@ -1,5 +1,6 @@
 // Waits for a connection's own candidates, no longer than they are worth: offers and answers travel whole, without trickling, through
 // trackers and through the swarm.
+import { candidates } from "./descriptions.ts";
 
 /** The longest that is waited; Chromium gives up on a STUN server that does not answer after 10 s. */
 const mostMs = 1_500;
@@ -41,12 +42,15 @@ export function gathered(pc: RTCPeerConnection, w: Wanted): Promise<void> {
       settle = setTimeout(done, ms);
     };
     const look = (e: RTCPeerConnectionIceEvent) => {
-      const type = e.candidate?.type;
+      const sdp = pc.localDescription?.sdp ?? "";
+      // Those of a description that was taken back may still come.
+      if (!e.candidate || !sdp.includes(`a=ice-ufrag:${e.candidate.usernameFragment ?? ""}`)) return;
+      const type = e.candidate.type;
       if (type === "relay" || (type === "host" && !w.stun && !w.turn)) soon(settleMs);
       else if (type === "srflx" && !w.relayOnly && !settle) soon(settleMs + (w.turn ? 3 * (performance.now() - began) : 0));
     };
     const state = () => {
-      if (pc.iceGatheringState === "complete") done();
+      if (pc.iceGatheringState === "complete" && candidates(pc.localDescription?.sdp ?? "") > 0) done();
     };
     pc.addEventListener("icecandidate", look);
     pc.addEventListener("icegatheringstatechange", state);

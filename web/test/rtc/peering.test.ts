@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
 import { type Bytes, text, utf8 } from "../../player/bytes.ts";
+import { sameConnection } from "../../player/rtc/descriptions.ts";
 import { Peering, type PeeringOptions } from "../../player/rtc/peering.ts";
 import { writeSignal } from "../../player/rtc/signals.ts";
 import { TestTracker } from "../support/tracker.ts";
@@ -212,6 +213,13 @@ describe("a change of network", () => {
   });
 });
 
+test("a description of the same connection is told from one of another, though certificates are shared", () => {
+  const say = (session: number, version: number, print: string) => `v=0\r\no=- ${session} ${version} IN IP4 0.0.0.0\r\n${sdp(print)}`;
+  expect(sameConnection(say(7, 2, "sha-256 AA"), say(7, 3, "sha-256 aa"))).toBe(true);
+  expect(sameConnection(say(7, 2, "sha-256 AA"), say(8, 2, "sha-256 AA"))).toBe(false);
+  expect(sameConnection(say(7, 2, "sha-256 AA"), say(7, 2, "sha-256 BB"))).toBe(false);
+});
+
 describe("who is banned", () => {
   test("is neither called nor answered, and its other connections end", async () => {
     const r = new Rig();
@@ -290,14 +298,14 @@ describe("through a tracker", () => {
     };
     const first = await announced(1);
     expect(first).toHaveLength(4);
-    await vi.advanceTimersByTimeAsync(15_000);
+    await vi.advanceTimersByTimeAsync(16_000);
     expect(await announced(2)).toEqual(first);
     expect([fakes.all.length, fakes.open]).toEqual([4, 4]);
     server.answer = () => ({ incomplete: 1, interval: 60 }); // everybody else left
-    await vi.advanceTimersByTimeAsync(30_000);
+    await vi.advanceTimersByTimeAsync(31_000);
     const third = await announced(3);
     expect(third).toHaveLength(4);
-    await vi.advanceTimersByTimeAsync(60_000);
+    await vi.advanceTimersByTimeAsync(61_000);
     expect(await announced(4)).toEqual([]);
     expect(fakes.open).toBe(0);
   });
