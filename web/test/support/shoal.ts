@@ -41,14 +41,17 @@ export class Shoal {
   http = "";
   log = "";
   private rtmp = "";
+  private swarm: string[] = [];
   private child: ChildProcess | null = null;
   private readonly dir = mkdtempSync(join(tmpdir(), "shoal-real-"));
   private readonly data = join(this.dir, "data");
   private readonly publishers: Publisher[] = [];
 
-  static async start(): Promise<Shoal> {
+  /** `swarmFor`: a site whose pages may meet in the streams' swarms; left out, pages take everything over HTTP. */
+  static async start({ swarmFor = "" } = {}): Promise<Shoal> {
     if (!existsSync(binary)) throw new Error(`there is no ${binary}: make build makes it`);
     const s = new Shoal();
+    s.swarm = swarmFor ? ["--allow-origins", swarmFor, "--torrent", "127.0.0.1:0", "--webrtc", "127.0.0.1:0"] : ["--torrent=", "--webrtc="];
     await s.up();
     return s;
   }
@@ -57,7 +60,7 @@ export class Shoal {
   async up(): Promise<void> {
     const port = (url: string) => (url === "" ? "0" : new URL(url).port);
     const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`,
-      "--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]; // pages take everything over HTTP
+      "--tracker-udp=", "--stun=", ...this.swarm];
     const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.log += text));
