@@ -16,7 +16,7 @@ TARGETS := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 # Where `make run` keeps its state.
 DATA ?= ./data
 
-WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f 2>/dev/null)
+WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
 .PHONY: help setup build run test soak bench lint fmt cross vuln clean
 
@@ -64,4 +64,4 @@ vuln: ## look the dependencies up in Go's vulnerability database, which is on th
 	@$(TOOL) govulncheck ./...
 
 clean: ## remove what was built, but no state
-	@rm -rf bin web/dist/assets web/dist/*.html bench/out
+	@rm -rf bin web/dist/assets web/dist/*.html web/dist/player.js web/player/dist bench/out

@@ -34,23 +34,16 @@ func benchGlass(ctx context.Context, r *report) error {
 		return err
 	}
 	defer s.stop()
-	n, err := startNginx(ctx)
+	n, err := startNginx(ctx, nginxPlaylist)
 	if err != nil {
 		return err
 	}
 	defer n.stop()
-	out, err := s.run(ctx, "stream", "add", "glass", "--json")
+	added, err := s.addStream(ctx, "glass")
 	if err != nil {
 		return err
 	}
-	var added struct {
-		RTMP  string `json:"rtmp_url"`
-		Watch string `json:"watch_url"`
-	}
-	if err := json.Unmarshal(out, &added); err != nil {
-		return fmt.Errorf("read stream add: %w", err)
-	}
-	stop, err := startCamera(ctx, added.RTMP, n.rtmp+"/glass")
+	stop, err := startCamera(ctx, glassPicture, added.RTMP, n.rtmp+"/glass")
 	if err != nil {
 		return err
 	}
@@ -86,8 +79,14 @@ const theirPage = `<!doctype html><video muted autoplay playsinline></video><scr
 const hls = new Hls(); hls.loadSource("hls/glass.m3u8"); hls.attachMedia(document.querySelector("video"));
 </script>`
 
-// startCamera encodes the clock once and pushes the same bytes to both servers.
-func startCamera(ctx context.Context, urls ...string) (stop func(), err error) {
+// picture is how the clock is encoded: at most so many kbit/s, a keyframe a second, and 96 kbps
+// of sound beside it.
+type picture struct{ width, height, kbps int }
+
+var glassPicture = picture{clockWidth, clockHeight, 1500}
+
+// startCamera encodes the clock once and pushes the same bytes to all servers.
+func startCamera(ctx context.Context, p picture, urls ...string) (stop func(), err error) {
 	outputs := make([]string, len(urls))
 	for i, u := range urls {
 		outputs[i] = "[f=flv]" + u
@@ -95,7 +94,8 @@ func startCamera(ctx context.Context, urls ...string) (stop func(), err error) {
 	cmd := exec.CommandContext(ctx, "ffmpeg", "-hide_banner", "-loglevel", "error",
 		"-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", fmt.Sprintf("%dx%d", clockWidth, clockHeight), "-r", strconv.Itoa(clockFPS), "-i", "pipe:0",
 		"-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-map", "0:v", "-map", "1:a",
-		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", strconv.Itoa(clockFPS), "-b:v", "1500k", "-maxrate", "1500k", "-bufsize", "750k",
+		"-vf", fmt.Sprintf("scale=%d:%d:flags=neighbor", p.width, p.height),
+		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", strconv.Itoa(clockFPS), "-b:v", kbps(p.kbps), "-maxrate", kbps(p.kbps), "-bufsize", kbps(p.kbps/2),
 		"-c:a", "aac", "-b:a", "96k", "-flags", "+global_header", "-f", "tee", strings.Join(outputs, "|"))
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
@@ -137,6 +137,8 @@ func look(ctx context.Context, url string, d time.Duration, visits int) (seen, e
 	}
 	return s, nil
 }
+
+func kbps(n int) string { return strconv.Itoa(n) + "k" }
 
 func quantileMS(v []float64, q float64) time.Duration {
 	d := make([]time.Duration, len(v))

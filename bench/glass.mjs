@@ -4,6 +4,7 @@
 //
 //	node bench/glass.mjs URL SECONDS VISITS
 import { chromium } from "../web/node_modules/playwright-core/index.mjs";
+import { observe } from "./browser/observe.mjs";
 
 const [url, seconds, visits] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 
@@ -15,44 +16,6 @@ const browser = await chromium.launch({
   ],
 });
 
-/** Runs in the page before its own scripts. */
-function observe() {
-  const cell = 40, columns = 16, rows = 3;
-  const canvas = new OffscreenCanvas(columns, rows);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  const glass = { delays: [], stalls: 0, firstFrame: null, bad: 0 };
-  globalThis.glass = glass;
-  const read = (video) => {
-    // One pixel a cell, from its middle.
-    context.imageSmoothingEnabled = false;
-    context.drawImage(video, 0, 0, columns * cell, rows * cell, 0, 0, columns, rows);
-    const { data } = context.getImageData(0, 0, columns, rows);
-    let ms = 0;
-    for (let i = 0; i < columns * rows; i++) ms = ms * 2 + (data[i * 4] > 127 ? 1 : 0);
-    return ms;
-  };
-  const watch = (video) => {
-    const frame = () => {
-      const now = Date.now();
-      glass.firstFrame ??= performance.now();
-      const delay = now - read(video);
-      if (delay > 0 && delay < 60_000) glass.delays.push(delay);
-      else glass.bad++;
-      video.requestVideoFrameCallback(frame);
-    };
-    video.requestVideoFrameCallback(frame);
-    video.addEventListener("waiting", () => {
-      if (glass.firstFrame !== null) glass.stalls++;
-    });
-  };
-  const find = () => {
-    const video = document.querySelector("video");
-    if (video) watch(video);
-    else requestAnimationFrame(find);
-  };
-  find();
-}
-
 async function visit(ms) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
   const page = await context.newPage();
@@ -62,9 +25,9 @@ async function visit(ms) {
   // than ours): someone who follows a link has it open already.
   await page.waitForTimeout(1_000);
   await page.goto(url);
-  await page.waitForFunction(() => globalThis.glass.firstFrame !== null, undefined, { timeout: 30_000, polling: 50 });
+  await page.waitForFunction(() => globalThis.glass.shown, undefined, { timeout: 30_000 });
   await page.evaluate((wait) => new Promise((done) => setTimeout(done, wait)), ms);
-  const glass = await page.evaluate(() => globalThis.glass);
+  const glass = await page.evaluate(() => globalThis.glass.report());
   await context.close();
   return glass;
 }
@@ -75,5 +38,5 @@ const long = await visit(seconds * 1000);
 // The first second is the start, which first_frames tells about.
 const delays = long.delays.slice(30);
 if (long.bad > delays.length / 100) throw new Error(`${long.bad} of ${delays.length} frames had no readable clock`);
-console.log(JSON.stringify({ delays, stalls: long.stalls, first_frames: first }));
+console.log(JSON.stringify({ delays, stalls: long.waits, first_frames: first }));
 await browser.close();

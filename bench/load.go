@@ -121,7 +121,7 @@ func shoalLoad(ctx context.Context, r *report, loop *rtmptest.Loop, last bool) (
 }
 
 func nginxLoad(ctx context.Context, loop *rtmptest.Loop) (float64, error) {
-	n, err := startNginx(ctx)
+	n, err := startNginx(ctx, nginxPlaylist)
 	if err != nil {
 		return 0, err
 	}

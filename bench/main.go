@@ -30,12 +30,15 @@ var parts = []struct {
 	{"archive", benchArchive},
 	{"peers", benchPeers},
 	{"sim", benchSim},
+	{"browser", benchBrowser},
 }
 
 // options let a part run smaller than it does by itself.
 type options struct {
 	length  time.Duration // what is measured; 0: as long as the part does by itself
 	viewers int           // 0: as many as the part has by itself
+	only    string        // systems of browser, separated by commas; empty: all
+	soak    bool          // browser looks for memory that grows instead
 }
 
 func (o options) orLength(d time.Duration) time.Duration { return cmp.Or(o.length, d) }
@@ -56,7 +59,9 @@ func run(args []string) error {
 	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.DurationVar(&o.length, "for", 0, "how long to measure; bounds are for each part's own length")
-	flags.IntVar(&o.viewers, "viewers", 0, "how many viewers peers and sim have")
+	flags.IntVar(&o.viewers, "viewers", 0, "how many viewers peers, sim and browser have")
+	flags.StringVar(&o.only, "only", "", "systems that browser measures, separated by commas: "+strings.Join(systemNames(), ", "))
+	flags.BoolVar(&o.soak, "soak", false, "let browser look for 30 minutes whether a tab's memory grows, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("read arguments: %w", err)
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -112,16 +111,9 @@ func crowd(ctx context.Context, loop *rtmptest.Loop, n int, length time.Duration
 		return nil, err
 	}
 	defer s.stop()
-	out, err := s.run(ctx, "stream", "add", "crowd", "--json")
+	added, err := s.addStream(ctx, "crowd")
 	if err != nil {
 		return nil, err
-	}
-	var added struct {
-		RTMP  string `json:"rtmp_url"`
-		Watch string `json:"watch_url"`
-	}
-	if err := json.Unmarshal(out, &added); err != nil {
-		return nil, fmt.Errorf("read stream add: %w", err)
 	}
 	stop := publishAll(ctx, loop, []string{added.RTMP}, func(int) func(rtmptest.Sent) { return nil })
 	defer stop()

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -81,6 +83,24 @@ func (s *shoal) run(ctx context.Context, args ...string) ([]byte, error) {
 	return out, nil
 }
 
+// added is where a stream is published and watched.
+type added struct {
+	RTMP  string `json:"rtmp_url"`
+	Watch string `json:"watch_url"`
+}
+
+func (s *shoal) addStream(ctx context.Context, name string) (added, error) {
+	var a added
+	out, err := s.run(ctx, "stream", "add", name, "--json")
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(out, &a); err != nil {
+		return a, fmt.Errorf("read stream add: %w", err)
+	}
+	return a, nil
+}
+
 // cpu returns the processor time that a process has used.
 func cpu(pid int) (time.Duration, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -122,18 +142,21 @@ type nginx struct {
 	worker int
 }
 
+// nginxPlaylist is how much of a stream its playlist lists, unless a benchmark wants more.
+const nginxPlaylist = 6 * time.Second
+
 const nginxConfig = `
 load_module modules/ngx_rtmp_module.so;
 daemon off; worker_processes 1; user root;
 pid %[1]s/pid; error_log %[1]s/error.log warn;
 events { worker_connections 1024; }
 rtmp { server { listen %[2]s; chunk_size 4096;
-  application live { live on; hls on; hls_path %[1]s/hls; hls_fragment 1s; hls_playlist_length 6s; } } }
-http { access_log off; server { listen %[3]s; root %[1]s; types { text/html html; text/javascript js; application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
+  application live { live on; hls on; hls_path %[1]s/hls; hls_fragment 1s; hls_playlist_length %[4]dms; } } }
+http { log_format bytes "$body_bytes_sent $uri"; access_log %[1]s/access.log bytes; server { listen %[3]s; root %[1]s; types { text/html html; text/javascript js; application/vnd.apple.mpegurl m3u8; video/mp2t ts; }
   add_header Access-Control-Allow-Origin *; add_header Cache-Control no-cache; } }
 `
 
-func startNginx(ctx context.Context) (*nginx, error) {
+func startNginx(ctx context.Context, playlist time.Duration) (*nginx, error) {
 	dir, err := os.MkdirTemp("", "shoal-bench-nginx-")
 	if err != nil {
 		return nil, err
@@ -146,7 +169,7 @@ func startNginx(ctx context.Context) (*nginx, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, rtmp, http), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, dir, rtmp, http, playlist.Milliseconds()), 0o600); err != nil {
 		return nil, err
 	}
 	module := "/usr/lib/nginx/modules/ngx_rtmp_module.so"
@@ -182,6 +205,27 @@ func (n *nginx) stop() {
 	_ = n.cmd.Process.Signal(syscall.SIGTERM)
 	<-n.done
 	_ = os.RemoveAll(n.dir)
+}
+
+// sent returns the bytes of all answers' bodies by the ending of the path that was asked
+// for, such as .ts.
+func (n *nginx) sent() (map[string]float64, error) {
+	f, err := os.Open(filepath.Join(n.dir, "access.log"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	bytes := map[string]float64{}
+	in := bufio.NewScanner(f)
+	for in.Scan() {
+		size, path, _ := strings.Cut(in.Text(), " ")
+		n, err := strconv.ParseFloat(size, 64)
+		if err != nil {
+			return nil, fmt.Errorf("read nginx's access log: %w", err)
+		}
+		bytes[filepath.Ext(path)] += n
+	}
+	return bytes, in.Err()
 }
 
 // childOf returns a child process of pid, 0 without one.

@@ -51,6 +51,14 @@ func scenes(t testing.TB) map[string]manifest.View {
 func TestPlaylistsStayAsTheyAre(t *testing.T) {
 	for name, v := range scenes(t) {
 		golden(t, "playlists/"+name+".m3u8", manifest.MediaPlaylist(v, manifest.MediaOptions{}))
+		// The entries, for who writes playlists in another language.
+		var entries []byte
+		for _, e := range v.Entries {
+			line, err := json.Marshal(e)
+			must(t, err)
+			entries = append(append(entries, line...), '\n')
+		}
+		golden(t, "playlists/"+name+".jsonl", entries)
 	}
 	golden(t, "playlists/full-window-skip.m3u8",
 		manifest.MediaPlaylist(scenes(t)["full-window"], manifest.MediaOptions{Skip: true}))

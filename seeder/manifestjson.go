@@ -39,6 +39,9 @@ type document struct {
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
 	ICE        []ICEServer                        `json:"ice,omitempty"`      // for pages
 	Relay      bool                               `json:"relay,omitzero"`     // there is TURN among them
+	Consent    string                             `json:"consent,omitempty"`
+	Sensitive  bool                               `json:"sensitive,omitempty"`
+	Pass       string                             `json:"pass,omitempty"` // relative address
 }
 
 // ICEServer is one that pages use for WebRTC, an RTCIceServer of the W3C's API.
@@ -65,7 +68,15 @@ type renditionState struct {
 // invite says where the stream's peers meet, to whoever asks for the newest entries;
 // those who follow entry by entry know.
 func (s *Service) invite(doc *document, st *stream, r *http.Request) {
-	if s.opts.Transport == nil || r.URL.RawQuery != "" {
+	doc.Sensitive = st.state().Sensitive // to those who follow, too: it can change
+	if r.URL.RawQuery != "" {
+		return
+	}
+	doc.Consent = s.opts.Consent
+	if s.opts.Passes != nil {
+		doc.Pass = "pass"
+	}
+	if s.opts.Transport == nil || doc.Sensitive {
 		return
 	}
 	base := requestBase(r)

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 	"github.com/shoalcast/shoal/swarm/live"
@@ -74,6 +75,12 @@ type Options struct {
 	// SwarmSize tells how many peers a swarm has, where a tracker knows; may be nil.
 	SwarmSize func(metainfo.InfoHash) int
 
+	// Consent is what pages do in swarms before their viewers choose: ask, share,
+	// download or edge. Default ask.
+	Consent string
+	// Passes admits pages to NATS, at /nats on this server; nil has none.
+	Passes func(event.StreamID) (bus.Pass, error)
+
 	// PublicURL is how viewers reach this server, such as https://live.example.org.
 	// Empty makes links that are relative to it.
 	PublicURL string
@@ -121,6 +128,7 @@ func (o Options) withDefaults() Options {
 	o.PendingBytes = cmp.Or(o.PendingBytes, 32<<20)
 	o.ArchiveAge = cmp.Or(o.ArchiveAge, 7*24*time.Hour)
 	o.ArchiveBytes = cmp.Or(o.ArchiveBytes, 20<<30)
+	o.Consent = cmp.Or(o.Consent, "ask")
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
 	o.MaxPeers = cmp.Or(o.MaxPeers, 512)
 	return o

@@ -21,7 +21,8 @@ type Site struct {
 	load  func() map[string]*file
 }
 
-// New serves the build found in built: index.html, live.html, 404.html and assets/.
+// New serves the build found in built: index.html, live.html, embed.html, 404.html,
+// player.js and assets/.
 func New(built fs.FS) *Site {
 	return &Site{built: built, load: sync.OnceValue(func() map[string]*file { return readAll(built) })}
 }
@@ -29,7 +30,10 @@ func New(built fs.FS) *Site {
 // policy lets a page run and fetch what its own origin serves, and nothing else.
 // blob: in media-src is how Media Source Extensions hand video to the element.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+	"connect-src 'self'; worker-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+
+// framed is the policy of the one page that anybody may put in a frame.
+var framed = strings.Replace(policy, "frame-ancestors 'self'", "frame-ancestors *", 1)
 
 const notBuilt = "This shoal was built without its pages: run make build, then start it again.\n" +
 	"Streams still play from /live/<name>/index.m3u8.\n"
@@ -45,6 +49,20 @@ func (s *Site) Live(w http.ResponseWriter, r *http.Request) {
 	name := url.PathEscape(path.Base(r.URL.Path))
 	w.Header().Set("Link", "<"+name+"/manifest.json>; rel=preload; as=fetch; crossorigin")
 	s.page(w, r, "live.html", http.StatusOK)
+}
+
+// Embed is the player alone, at /embed/{name}, for frames in anybody's page.
+func (s *Site) Embed(w http.ResponseWriter, r *http.Request) {
+	name := url.PathEscape(path.Base(r.URL.Path))
+	w.Header().Set("Link", "</live/"+name+"/manifest.json>; rel=preload; as=fetch; crossorigin")
+	s.pageUnder(framed, w, r, "embed.html", http.StatusOK)
+}
+
+// Library is the player as an element, at /player.js, for scripts of anybody's page.
+func (s *Site) Library(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	s.page(w, r, "player.js", http.StatusOK)
 }
 
 // NotFound is what people see at an address that leads nowhere.
@@ -63,34 +81,40 @@ func (s *Site) Assets() http.Handler {
 			return
 		}
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		f.serve(w, r, http.StatusOK)
+		f.serve(policy, w, r, http.StatusOK)
 	})
 }
 
-// Handler serves all of the site: /, /live/{name} and /assets/; any other address is
-// not found.
+// Handler serves all of the site: /, /live/{name}, /embed/{name}, /player.js and /assets/;
+// any other address is not found.
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.Index)
 	mux.HandleFunc("GET /live/{name}", s.Live)
+	mux.HandleFunc("GET /embed/{name}", s.Embed)
+	mux.HandleFunc("GET /player.js", s.Library)
 	mux.Handle("GET /assets/", s.Assets())
 	mux.HandleFunc("/", s.NotFound)
 	return mux
 }
 
 func (s *Site) page(w http.ResponseWriter, r *http.Request, name string, status int) {
+	s.pageUnder(policy, w, r, name, status)
+}
+
+func (s *Site) pageUnder(policy string, w http.ResponseWriter, r *http.Request, name string, status int) {
 	f := s.load()[name]
 	if f == nil {
-		secure(w.Header())
+		secure(w.Header(), policy)
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, notBuilt, http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	f.serve(w, r, status)
+	f.serve(policy, w, r, status)
 }
 
-func secure(h http.Header) {
+func secure(h http.Header, policy string) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -105,9 +129,9 @@ type file struct {
 	packed []byte // gzip, nil where it does not pay
 }
 
-func (f *file) serve(w http.ResponseWriter, r *http.Request, status int) {
+func (f *file) serve(policy string, w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
-	secure(h)
+	secure(h, policy)
 	h.Set("Content-Type", f.kind)
 	h.Set("ETag", f.etag)
 	h.Set("Vary", "Accept-Encoding")

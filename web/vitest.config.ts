@@ -16,6 +16,10 @@ export default defineConfig({
           fileParallelism: false, // one Chromium and one ffmpeg at a time: the players are timed
         },
       },
+      {
+        // No tests: scripts/screenshots.mjs takes the pictures in docs/screenshots with it.
+        test: { name: "screenshots", include: ["test/support/screenshots.ts"], globalSetup: ["test/support/build.ts"], testTimeout: 180_000 },
+      },
     ],
   },
 });

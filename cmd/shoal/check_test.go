@@ -81,6 +81,8 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{up, "--webrtc", "6882"},
 		{up, "--tracker-udp", "localhost"},
 		{up, "--stun", "x"},
+		{up, "--allow-origins", "example.org"},
+		{up, "--allow-origins", "https://example.org,https://example.org/page"},
 		{up, "--public-ip", "example.org"},
 		{up, "--trackers", "ftp://example.org"},
 		{up, "--ice-servers", "example.org:3478"},

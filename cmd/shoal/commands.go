@@ -66,6 +66,7 @@ type sessionFlags struct {
 type originFlags struct {
 	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable: 10s to 10m."`
 	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
+	Consent   string        `default:"ask" placeholder:"MODE" help:"What viewers' pages do in swarms until the viewer chooses: ask (nothing), share, download (take, but give nothing) or edge (everything from servers, for all)."`
 }
 
 // swarmFlags are for who takes part in swarms.
@@ -80,8 +81,9 @@ type swarmFlags struct {
 
 // trackerFlags are for who helps peers to find each other.
 type trackerFlags struct {
-	TrackerUDP string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
-	STUN       string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
+	TrackerUDP   string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
+	AllowOrigins string `name:"allow-origins" placeholder:"URLS" help:"Other sites whose pages may meet peers by our tracker, such as https://example.org, separated by commas; * for every site."`
+	STUN         string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
 }
 
 // archiveFlags say what stays of a stream.

@@ -109,6 +109,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 		Window:      o.Window,
 		WindowBytes: int64(window),
 		PublicURL:   h.PublicURL,
+		Consent:     o.Consent,
 		Tracer:      n.trace.Provider(),
 	}
 	if a.ArchiveWindow > 0 {
@@ -121,6 +122,8 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	n.ready.add("seeder", s.Ready)
 	n.mux.HandleFunc("GET /{$}", site.Index)
 	n.mux.HandleFunc("GET /live/{name}", site.Live)
+	n.mux.HandleFunc("GET /embed/{name}", site.Embed)
+	n.mux.HandleFunc("GET /player.js", site.Library)
 	n.mux.Handle("GET /assets/", site.Assets())
 	n.mux.Handle("/live/", s.Handler())
 	n.mux.Handle("/p/", s.Handler())

@@ -15,13 +15,13 @@ export class Book {
   private readonly places = new Map<string, SignedEntry>();
   private last: SignedEntry | undefined;
 
-  /** Takes a verified entry in. Throws Fork when it contradicts one already here. */
-  add(signed: SignedEntry): void {
+  /** Takes a verified entry in; false where it was here. Throws Fork when it contradicts one already here. */
+  add(signed: SignedEntry): boolean {
     const { entry, digest } = signed;
     const here = this.places.get(place(entry));
     if (here) {
       if (here.digest !== digest) throw new Fork(`two entries are signed for place ${entry.epoch}/${entry.n}`);
-      return;
+      return false;
     }
     const before = this.at({ epoch: entry.epoch, n: entry.n - 1 });
     const after = this.at({ epoch: entry.epoch, n: entry.n + 1 });
@@ -30,6 +30,7 @@ export class Book {
     this.places.set(place(entry), signed);
     if (!this.last || order(this.last.entry, entry) < 0) this.last = signed;
     if (this.places.size > maxEntries) this.places.delete(this.places.keys().next().value!);
+    return true;
   }
 
   at(p: Position): SignedEntry | undefined {

@@ -1,13 +1,14 @@
-// hls.js's way to media: every init segment, piece and segment goes through Source,
+// hls.js's way to media: every init segment, piece and segment comes from a Session,
 // so Media Source Extensions only ever see verified bytes.
 import type { FragmentLoaderContext, Loader, LoaderCallbacks, LoaderConfiguration, LoaderStats } from "hls.js";
 import { HttpError } from "./origin.ts";
-import { type Source, type Verified, type Wanted, wanted } from "./source.ts";
+import { type Verified, type Wanted, wanted } from "./source.ts";
 
 export interface LoaderHooks {
-  source: Source;
-  /** Verified bytes are about to be handed to hls.js. */
-  delivered(url: string, what: Wanted, got: Verified): void;
+  /** Verified bytes. */
+  get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified>;
+  /** They are about to be handed to hls.js. */
+  delivered(url: string, got: Verified): void;
   /** Loading failed for a reason other than the network. */
   failed(err: unknown): void;
 }
@@ -57,14 +58,14 @@ export function fragmentLoader(hooks: LoaderHooks): Make {
       try {
         const what = wanted(url);
         if (!what) throw new Error(`the playlist names ${url}, which is no media of this stream`);
-        const got = await hooks.source.get(url, what, this.abortion.signal);
+        const got = await hooks.get(url, what, this.abortion.signal);
         if (!this.settle(false)) return;
         const size = got.bytes.byteLength;
         const now = performance.now();
         Object.assign(this.stats, { loaded: size, total: size, chunkCount: 1 });
         this.stats.loading.first = Math.max(this.stats.loading.start, now - 1);
         this.stats.loading.end = now;
-        hooks.delivered(url, what, got);
+        hooks.delivered(url, got);
         callbacks.onSuccess({ url, data: exact(got), code: 200 }, this.stats, context, null);
       } catch (err) {
         if (!this.settle()) return;

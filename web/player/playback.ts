@@ -1,12 +1,11 @@
-// One run of hls.js over one Source: from joining a live stream until it ends, breaks
+// One run of hls.js over one Session: from joining a live stream until it ends, breaks
 // or is stopped.
 import Hls, { type Fragment, type Part } from "hls.js/light";
 import { timescale, type Entry } from "./documents.ts";
 import { fragmentLoader } from "./loader.ts";
 import { steer, Target } from "./live.ts";
-import { getText, type Manifest, type Origin } from "./origin.ts";
-import { asked, multivariant, playlistLoader } from "./playlists.ts";
-import type { Source } from "./source.ts";
+import { playlistLoader } from "./playlists.ts";
+import type { Session } from "./session.ts";
 
 /** A stretch of the player's timeline and the entry that it plays. */
 interface Mark {
@@ -34,11 +33,13 @@ const startBehind = 0.3; // seconds behind the newest piece, until jitter is mea
 const maxMarks = 400;
 const maxPending = 32; // handed to hls.js, not yet on the timeline
 const tickMs = 100;
+const maxBehind = 20; // seconds kept behind the playhead
+const maxAhead = 15;
+const minAhead = 2; // less would stall
 const stallMs = 250; // the playhead held shorter than this is no stall
 
 export class Playback {
   private readonly hls: Hls;
-  private readonly target: Target;
   private marks: Mark[] = [];
   private readonly pending = new Map<string, Entry[]>();
   private readonly timer: number;
@@ -51,16 +52,14 @@ export class Playback {
 
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly origin: Origin,
-    private readonly source: Source,
-    manifest: Manifest,
+    private readonly session: Session,
+    url: string, // of the multivariant playlist: what the addresses in playlists are relative to
     private readonly on: PlaybackEvents,
-    target: Target,
+    private readonly target: Target,
+    private readonly maxBuffer = Number.POSITIVE_INFINITY, // bytes
   ) {
-    this.target = target;
     target.reset();
-    this.joinedAt = source.newest()?.entry;
-    const known = this.fetchBurst(manifest);
+    this.joinedAt = session.joinedAt;
     this.hls = new Hls({
       lowLatencyMode: true,
       liveSyncDuration: startBehind,
@@ -68,20 +67,18 @@ export class Playback {
       liveDurationInfinity: true,
       liveSyncOnStallIncrease: 0,
       maxLiveSyncPlaybackRate: 1, // steer() sets the speed
-      backBufferLength: 20,
-      maxBufferLength: 15, // from that keyframe to live
+      backBufferLength: maxBehind,
+      maxBufferLength: maxAhead, // from that keyframe to live
       startLevel: 0,
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
-      pLoader: playlistLoader(known, startBehind) as never,
-      xhrSetup: (xhr, url) => xhr.open("GET", asked(url), true),
+      pLoader: playlistLoader(session, startBehind) as never,
       fLoader: fragmentLoader({
-        source,
-        delivered: (url, what, got) => {
+        get: (url, what, signal) => session.get(url, what, signal),
+        delivered: (url, got) => {
           if (this.pending.size >= maxPending) this.pending.clear();
           this.pending.set(url, got.entries);
           if (got.entries.length > 0) on.piece(got.entries);
-          if (what.kind === "piece") this.fetchNext(what.r, got.entries[0]!);
         },
         failed: (err) => on.failed(err),
       }) as never,
@@ -99,7 +96,7 @@ export class Playback {
     });
     this.watchStalls();
     this.hls.attachMedia(video);
-    this.hls.loadSource(origin.url("index.m3u8"));
+    this.hls.loadSource(url);
     this.timer = window.setInterval(() => this.tick(), tickMs);
   }
 
@@ -155,49 +152,6 @@ export class Playback {
     return span > 0 ? (8 * recent.reduce((s, m) => s + m.entry.size, 0)) / span : 0;
   }
 
-  /**
-   * What a joiner needs first, asked for at once: the newest segment's init and pieces,
-   * and the playlist, which is returned by its address beside the one that lists it.
-   */
-  private fetchBurst(manifest: Manifest): Map<string, Promise<string>> {
-    const known = new Map([[this.origin.url("index.m3u8"), Promise.resolve(multivariant(manifest.renditions))]]);
-    const newest = this.joinedAt;
-    if (!newest) return known;
-    const playlist = this.origin.url(`${newest.r}/index.m3u8`);
-    const text = getText(playlist);
-    text.catch(() => undefined); // hls.js asks again
-    known.set(playlist, text);
-    const book = this.source.book(newest.r);
-    const init = book.initOf(newest.msn);
-    if (init) this.source.prefetch(this.origin.url(`${newest.r}/init/${init}.mp4`));
-    let first = newest.n - newest.part;
-    for (let n = newest.n; n >= 0; n--) {
-      const entry = book.at({ epoch: newest.epoch, n })?.entry;
-      if (entry?.part === 0 && entry.key) {
-        first = n;
-        break;
-      }
-      if (!entry) break;
-    }
-    for (let n = first; n <= newest.n; n++) {
-      const entry = book.at({ epoch: newest.epoch, n })?.entry;
-      if (entry && !entry.gap) this.source.prefetch(this.pieceUrl(entry.r, entry.epoch, n));
-    }
-    return known;
-  }
-
-  /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */
-  private fetchNext(r: string, e: Entry): void {
-    if (this.video.paused && this.playedOnce) return;
-    const newest = this.source.book(r).newest?.entry;
-    if (newest && (newest.epoch !== e.epoch || newest.n > e.n)) return;
-    this.source.prefetch(this.pieceUrl(r, e.epoch, e.n + 1));
-  }
-
-  private pieceUrl(r: string, epoch: number, n: number): string {
-    return this.origin.url(`${r}/${epoch}/${n}.m4s`);
-  }
-
   /** hls.js has put a piece or segment on the timeline: note where, and how soon it could be played. */
   private buffered(frag: Fragment, part: Part | null): void {
     const url = part ? part.url : frag.url;
@@ -223,10 +177,21 @@ export class Playback {
     if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
   }
 
+  /** Holds what is buffered to as many bytes as may be, half of them behind the playhead. */
+  private bound(): void {
+    const seconds = (4 * this.maxBuffer) / this.bitrate();
+    this.hls.config.backBufferLength = Math.min(maxBehind, seconds);
+    this.hls.config.maxBufferLength = Math.max(minAhead, Math.min(maxAhead, seconds));
+  }
+
   private tick(): void {
     const { video } = this;
+    this.session.idle = video.paused && this.playedOnce;
+    if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.playedOnce) this.catchUp();
+    const playing = this.playing();
+    if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;

@@ -1,21 +1,29 @@
 // The player of one stream: it waits for the stream to be live, proves it, plays it,
 // and says at any moment what state it is in. A page only draws what it says.
+import { type Choices } from "./choices.ts";
 import { type Clock, askClock } from "./clock.ts";
+import { type Allowed, allowed, type Consent, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
-import { order, type Position } from "./documents.ts";
+import { type Entry, order, type Position, timescale } from "./documents.ts";
+import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
+import { Meter } from "./meter.ts";
 import { HttpError, type Manifest, Origin } from "./origin.ts";
 import type { Pins } from "./pins.ts";
 import { Playback, supported } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
+import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
+import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
+import type { Percentiles, Stats } from "./stats.ts";
+import type { SwarmView, View } from "./view.ts";
 
 export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
 
-/** Everything a page shows, and what tests and benches read. Times are ms. */
-export interface Stats {
+/** What is played at a moment. Times are ms. */
+export interface Moment {
   state: State;
   provenance: Provenance;
   delayMs: number | null; // from the camera's arrival at ingest to the screen
@@ -45,10 +53,20 @@ export interface PlayerOptions {
   /** The stream id that the link names, if it does. */
   wantedId: string | null;
   pins: Pins;
+  /** What the viewer chose about sharing, and where a new choice is kept. */
+  choices: Choices;
+  /** What an embedding page allows its visitors; it only lowers what the operator allows. */
+  embedder?: Consent;
+  /** The most media to hold in memory, in bytes; less than the usual on small machines. */
+  maxBuffer?: number;
 }
+
+const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
 const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
+const joinMs = 1_500; // after which the swarm is joined without a picture
+const sampleMs = 100;
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 
 export class Player extends EventTarget {
@@ -56,11 +74,20 @@ export class Player extends EventTarget {
   private fault: Fault | null = null;
   private detail = "";
   private source: Source | null = null;
+  private session: Session | null = null;
   private playback: Playback | null = null;
   private clock: Clock | null = null;
   private readonly origin: Origin;
   private readonly target = new Target();
+  private readonly meter = new Meter();
+  private readonly watch = new Watch(() => this.permitted());
   private manifest: Manifest | null = null;
+  private readonly delays = new Histogram();
+  private readonly behind = new Histogram();
+  private readonly startedAt = performance.now();
+  private readonly before = { rejected: 0, duplicate: 0 }; // in swarms that were left
+  private playedFrom = 0;
+  private written = 0; // ticks
   private verified = 0;
   private rejectedBefore = 0;
   private stalls = 0;
@@ -71,6 +98,8 @@ export class Player extends EventTarget {
   private endedAt: Position | null = null;
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
+  private readonly listeners = new AbortController();
+  private readonly sampler: number;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -78,7 +107,10 @@ export class Player extends EventTarget {
   ) {
     super();
     this.origin = new Origin(options.base, options.name);
-    const listen = (name: string, then: () => void) => video.addEventListener(name, then);
+    const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
+    this.sampler = window.setInterval(() => this.sample(), sampleMs);
+    document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
+    for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -109,8 +141,33 @@ export class Player extends EventTarget {
     this.start();
   }
 
+  /** Ends for good: start() may not be called again. */
+  destroy(): void {
+    this.stop();
+    this.watch.stop();
+    clearInterval(this.sampler);
+    this.listeners.abort();
+  }
+
   toLive(): void {
     this.playback?.toLive();
+  }
+
+  /** The viewer chooses how far to take part; it is remembered for this server. */
+  choose(mode: Mode): void {
+    this.options.choices.set({ ...this.options.choices.get(), mode });
+    this.permitted();
+  }
+
+  /** The viewer sets the most to upload, in bit/s; 0 sets no cap. */
+  setUpCap(bits: number): void {
+    this.options.choices.set({ ...this.options.choices.get(), upCap: bits });
+    this.permitted();
+  }
+
+  /** What may be done for the swarm now; "change" is dispatched when it changes. */
+  allowed(): Allowed {
+    return allowed(this.manifest?.policy ?? nothing, this.options.choices.get(), this.watch.now(), this.options.embedder);
   }
 
   verdict(): Verdict {
@@ -121,7 +178,34 @@ export class Player extends EventTarget {
     return this.fault;
   }
 
+  /** What the session adds up to, as `shoal watch` reports it. */
   stats(): Stats {
+    const { delayMs, bufferMs, provenance } = this.moment();
+    const swarm = this.swarmView();
+    const figures = this.session?.swarming?.figures;
+    return {
+      t: (performance.now() - this.startedAt) / 1000,
+      state: this.state === "offline" ? "offline" : provenance,
+      written_ms: Math.trunc((this.written / timescale) * 1000),
+      delay_now_ms: Math.round(delayMs ?? 0),
+      buffer_ms: Math.round(bufferMs),
+      behind_ms: percentiles(this.behind),
+      upload: this.meter.uploaded,
+      up: swarm.up,
+      pieces_verified: this.verified,
+      pieces_rejected: this.rejectedBefore + (this.source?.rejected ?? 0),
+      blocks_rejected: this.before.rejected + (figures?.rejected ?? 0),
+      bytes: { ...this.meter.total },
+      bytes_duplicate: this.before.duplicate + (figures?.duplicate ?? 0),
+      delay_ms: percentiles(this.delays),
+      stalls: this.stalls,
+      stalled_ms: Math.round(this.stalledMs),
+      peers: swarm.peers.length,
+    };
+  }
+
+  /** What is played now. */
+  moment(): Moment {
     const playing = this.playback?.playing() ?? null;
     const info = this.manifest && [...this.manifest.renditions.values()][0];
     const now = performance.now() / 1000;
@@ -152,6 +236,38 @@ export class Player extends EventTarget {
     };
   }
 
+  /** All that a page draws. */
+  view(): View {
+    const { mode, limit, ask, most } = this.allowed();
+    const choice = this.options.choices.get();
+    return {
+      ...this.moment(),
+      ...(this.manifest?.policy ?? nothing),
+      ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
+      swarm: this.swarmView(),
+    };
+  }
+
+  private swarmView(): SwarmView {
+    const swarming = this.session?.swarming;
+    const figures = swarming?.figures;
+    const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
+    const minute = this.meter.minute(performance.now());
+    const detail = swarming?.wrong() ?? "";
+    return {
+      state: !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
+      detail: peers.length > 0 ? "" : detail,
+      peers: peers.map((p) => {
+        const rtc = swarming?.rtc.get(p.conn);
+        return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
+      }),
+      bytes: { ...this.meter.total },
+      uploaded: this.meter.uploaded,
+      up: 8 * (minute.at(-1)?.up ?? 0),
+      minute,
+    };
+  }
+
   private findings(): Findings {
     const newest = this.source?.newest()?.entry;
     const shown = this.state === "playing" || this.state === "paused" || this.state === "starting";
@@ -162,6 +278,14 @@ export class Player extends EventTarget {
       ageMs: shown && newest && this.clock ? this.clock.now() - newest.issued : null,
       freshMs: this.source?.freshMs ?? 0,
     };
+  }
+
+  /** Takes part in the swarm as far as is allowed now. The picture comes first: nobody is connected to before it is there. */
+  private adapt(): void {
+    const { session } = this;
+    if (!session || (this.firstFrameMs === null && performance.now() - this.playedFrom < joinMs)) return;
+    const { mode, relayOnly, up } = this.allowed();
+    session.take(mode !== "edge" || relayOnly ? { up, relayOnly } : null);
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -197,7 +321,7 @@ export class Player extends EventTarget {
   /** Verifies who offers the stream; false when it may not be played. */
   private async prove(m: Manifest): Promise<boolean> {
     this.manifest = m;
-    this.source ??= await Source.begin(this.origin, m);
+    this.source ??= await Source.begin(this.origin, m, this.meter);
     const { trust } = this.source;
     const { wantedId, pins, name } = this.options;
     if (trust.name !== name) throw new BadProof(`the server offers the stream ${trust.name} under this name`);
@@ -250,28 +374,35 @@ export class Player extends EventTarget {
     let empty = false;
     let rejoin = false;
     let failure: unknown = null;
+    const trouble = () => {
+      check = true;
+      this.wake();
+    };
+    const failed = (err: unknown) => {
+      failure = err;
+      this.wake();
+    };
+    const { maxBuffer } = this.options;
+    this.playedFrom = performance.now();
+    this.session = new Session(
+      { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
+      { trouble, failed },
+    );
     this.playback = new Playback(
       this.video,
-      this.origin,
-      source,
-      this.manifest!,
+      this.session,
+      this.origin.url("index.m3u8"),
       {
         piece: (entries) => {
-          this.verified += entries.length;
+          this.note(entries);
           if (this.verified === entries.length) this.changed();
         },
         stalled: (ms) => {
           this.stalls++;
           this.stalledMs += ms;
         },
-        failed: (err) => {
-          failure = err;
-          this.wake();
-        },
-        trouble: () => {
-          check = true;
-          this.wake();
-        },
+        failed,
+        trouble,
         empty: () => {
           empty = true;
           this.wake();
@@ -282,10 +413,12 @@ export class Player extends EventTarget {
         },
       },
       this.target,
+      maxBuffer === undefined ? undefined : maxBuffer / 2,
     );
     try {
       while (!signal.aborted) {
         await this.rest(500, signal);
+        this.adapt();
         if (failure) throw failure;
         if (rejoin) return;
         if (empty) {
@@ -318,9 +451,32 @@ export class Player extends EventTarget {
     }
   }
 
+  /** Takes note of verified pieces that go to the decoder. */
+  private note(entries: Entry[]): void {
+    this.verified += entries.length;
+    const joined = this.session?.joinedAt;
+    for (const e of entries) {
+      this.written += e.dur;
+      if (this.clock && joined && order(e, joined) > 0) this.behind.add(this.clock.now() - e.issued);
+    }
+  }
+
+  private sample(): void {
+    if (this.state !== "playing" || document.hidden) return;
+    const { delayMs } = this.moment();
+    if (delayMs !== null) this.delays.add(delayMs);
+  }
+
   private leave(): void {
+    const figures = this.session?.swarming?.figures;
+    if (figures) {
+      this.before.rejected += figures.rejected;
+      this.before.duplicate += figures.duplicate;
+    }
     this.playback?.destroy();
     this.playback = null;
+    this.session?.close();
+    this.session = null;
   }
 
   /** Turns what proves deceit into a fault, and stops. */
@@ -354,6 +510,12 @@ export class Player extends EventTarget {
   private set(state: State): void {
     if (state === this.state) return;
     this.state = state;
+    this.changed();
+  }
+
+  /** What is allowed may be something else now. */
+  private permitted(): void {
+    this.adapt();
     this.changed();
   }
 
@@ -392,3 +554,6 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+function percentiles(h: Histogram): Percentiles {
+  return { p50: h.percentile(0.5), p95: h.percentile(0.95) };
+}

@@ -1,10 +1,10 @@
-// hls.js's way to playlists. The manifest already said what the multivariant playlist
-// would, and the first media playlist is on its way when hls.js asks for it, so that
-// joining costs no round trips for them; later ones are fetched as usual. Every playlist
-// is changed on its way so that hls.js starts where a picture can begin.
-import Hls, { type Loader, type LoaderCallbacks, type LoaderConfiguration, type PlaylistLoaderContext } from "hls.js/light";
-import type { RenditionInfo } from "./origin.ts";
+// hls.js's way to playlists. They are written here, from the entries that are known, and a request for one that is to
+// come waits here: no server is asked for any. Every playlist is changed on its way so that hls.js starts where a
+// picture can begin.
+import type { Loader, LoaderCallbacks, LoaderConfiguration, PlaylistLoaderContext } from "hls.js";
 import { freshStats } from "./loader.ts";
+import type { Listing } from "./listing.ts";
+import { HttpError, type RenditionInfo } from "./origin.ts";
 
 /** The multivariant playlist of what a manifest lists. hls.js only looks at its codecs and sizes. */
 export function multivariant(renditions: Map<string, RenditionInfo>): string {
@@ -65,58 +65,88 @@ function renumbered(text: string, by: number): string {
   return text.replace(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m, (_, n) => `#EXT-X-MEDIA-SEQUENCE:${Number(n) + by}`);
 }
 
-/** The origin's address for what hls.js asks for by its own numbers. */
-export function asked(url: string): string {
-  return url.replace(/([?&]_HLS_msn=)(\d+)/, (_, name, n) => `${name}${Math.max(0, Number(n) - shift)}`);
+/** What a request for a media playlist asks for, by the origin's numbers; null where it is none. */
+export function reload(url: string): { r: string; msn: number | null; part: number; skip: boolean } | null {
+  const { pathname, searchParams: q } = new URL(url);
+  const r = /\/live\/[^/]+\/([a-z][a-z0-9]{0,15})\/index\.m3u8$/.exec(pathname)?.[1];
+  if (!r) return null;
+  const msn = q.get("_HLS_msn");
+  return {
+    r,
+    msn: msn === null ? null : Math.max(0, Number(msn) - shift),
+    part: Number(q.get("_HLS_part") ?? -1),
+    skip: ["YES", "v2"].includes(q.get("_HLS_skip") ?? ""),
+  };
+}
+
+export interface Lists {
+  /** The multivariant playlist. */
+  multivariant(): string;
+  listing(r: string): Listing | undefined;
 }
 
 type Make = new (config: unknown) => Loader<PlaylistLoaderContext>;
 
-/**
- * Makes the loader class for playlists: what is `known` for an address answers the first
- * request for it. hls.js begins `behind` seconds before the end of the first.
- */
-export function playlistLoader(known: Map<string, Promise<string>>, behind: number): Make {
+/** Makes the loader class for playlists, which asks nobody. hls.js begins `behind` seconds before the end of the first. */
+export function playlistLoader(lists: Lists, behind: number): Make {
   let joined = false;
   const adapted = (text: string): string => {
     if (joined) return renumbered(text, shift);
     joined = text.includes("#EXTINF:");
     return joinable(text, behind);
   };
-  return class PlaylistLoader extends (Hls.DefaultConfig.loader as unknown as Make) {
-    private open = true;
+  const answer = async (url: string, signal: AbortSignal): Promise<string> => {
+    const ask = reload(url);
+    if (!ask) return lists.multivariant();
+    const listing = lists.listing(ask.r);
+    if (!listing) throw new HttpError(404, "the stream has no such rendition");
+    return adapted(ask.msn === null ? listing.text(ask.skip) : await listing.wait(ask.msn, ask.part, ask.skip, signal));
+  };
+  return class PlaylistLoader implements Loader<PlaylistLoaderContext> {
+    context: PlaylistLoaderContext | null = null;
+    stats = freshStats();
+    private readonly abortion = new AbortController();
 
-    override load(context: PlaylistLoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks<PlaylistLoaderContext>): void {
+    load(context: PlaylistLoaderContext, config: LoaderConfiguration, callbacks: LoaderCallbacks<PlaylistLoaderContext>): void {
       const { url } = context;
-      const text = known.get(url);
-      known.delete(url);
-      const fetch = () =>
-        super.load(context, config, {
-          ...callbacks,
-          onSuccess: (response, ...rest) => callbacks.onSuccess({ ...response, data: adapted(String(response.data)) }, ...rest),
-        });
-      if (!text) return fetch();
-      const stats = freshStats();
+      const { stats } = this;
+      const { signal } = this.abortion;
+      this.context = context;
       stats.loading.start = performance.now();
-      text.then(
-        (data) => {
-          if (!this.open) return;
-          stats.loaded = stats.total = data.length;
-          stats.loading.first = stats.loading.end = performance.now();
-          callbacks.onSuccess({ url, data: adapted(data), code: 200 }, stats, context, null);
-        },
-        () => this.open && fetch(),
-      );
+      const timeout = setTimeout(() => {
+        this.abortion.abort();
+        callbacks.onTimeout(stats, context, null);
+      }, config.loadPolicy.maxLoadTimeMs);
+      answer(url, signal)
+        .then(
+          (data) => {
+            if (signal.aborted) return;
+            stats.loaded = stats.total = data.length;
+            stats.loading.first = stats.loading.end = performance.now();
+            callbacks.onSuccess({ url, data, code: 200 }, stats, context, null);
+          },
+          (err: unknown) => {
+            if (signal.aborted) return;
+            callbacks.onError({ code: err instanceof HttpError ? err.status : 0, text: (err as Error).message }, context, null, stats);
+          },
+        )
+        .finally(() => clearTimeout(timeout));
     }
 
-    override abort(): void {
-      this.open = false;
-      super.abort();
+    abort(): void {
+      this.abortion.abort();
     }
 
-    override destroy(): void {
-      this.open = false;
-      super.destroy();
+    destroy(): void {
+      this.abortion.abort();
+    }
+
+    getCacheAge(): number | null {
+      return null;
+    }
+
+    getResponseHeader(): string | null {
+      return null;
     }
   };
 }

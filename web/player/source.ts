@@ -5,6 +5,7 @@ import { Book, Fork } from "./book.ts";
 import type { Entry, Position } from "./documents.ts";
 import { type Envelope, envelopeFromHeader } from "./dsse.ts";
 import { rootOf } from "./merkle.ts";
+import { Meter } from "./meter.ts";
 import { httpError, type Manifest, type Origin } from "./origin.ts";
 import { type SignedEntry, Trust, UnknownSession } from "./trust.ts";
 
@@ -23,6 +24,13 @@ export type Wanted =
   | { kind: "piece"; r: string; at: Position }
   | { kind: "segment"; r: string; msn: number }
   | { kind: "init"; r: string; root: string };
+
+/** What was asked for before the player did. */
+interface Ahead {
+  coming: Promise<Verified>;
+  stop: AbortController;
+  held: boolean; // the origin has not begun to answer
+}
 
 /** Verified bytes and the entries that vouch for them, in order (none for an init segment). */
 export interface Verified {
@@ -45,26 +53,34 @@ export function wanted(url: string): Wanted | null {
 const maxAhead = 64; // prefetched answers that nobody took yet
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
+const maxCounted = 512; // pieces that are remembered as counted
 const perEdge = 6; // entries verified at once to find where a picture can begin
 
 export class Source {
   readonly trust: Trust;
   rejected = 0;
   freshMs = 0;
+  /** Is told of each entry that is new here and verified. */
+  learned: (signed: SignedEntry) => void = () => undefined;
+  /** Is told of each verified piece that the origin gave. */
+  fetched: (signed: SignedEntry, bytes: Bytes) => void = () => undefined;
+  private readonly counted = new Set<string>();
   private readonly books = new Map<string, Book>();
-  private readonly ahead = new Map<string, Promise<Verified>>();
+  private readonly ahead = new Map<string, Ahead>();
   private readonly closed = new AbortController();
 
   private constructor(
     private readonly origin: Origin,
     trust: Trust,
+    private readonly meter: Meter,
   ) {
     this.trust = trust;
   }
 
-  static async begin(origin: Origin, m: Manifest): Promise<Source> {
+  /** The bytes that verify are counted in `meter`. */
+  static async begin(origin: Origin, m: Manifest, meter = new Meter()): Promise<Source> {
     try {
-      return new Source(origin, await Trust.begin(m.genesis));
+      return new Source(origin, await Trust.begin(m.genesis), meter);
     } catch (err) {
       throw new BadProof(`genesis: ${(err as Error).message}`);
     }
@@ -115,11 +131,23 @@ export class Source {
     const w = wanted(url);
     if (!w || this.ahead.has(url)) return;
     if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
-    const coming = this.fetch(url, w, this.closed.signal);
-    coming.catch(() => {
-      if (this.ahead.get(url) === coming) this.ahead.delete(url);
+    const stop = new AbortController();
+    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, AbortSignal.any([stop.signal, this.closed.signal]), () => (made.held = false)) };
+    made.coming.catch(() => {
+      if (this.ahead.get(url) === made) this.ahead.delete(url);
     });
-    this.ahead.set(url, coming);
+    this.ahead.set(url, made);
+  }
+
+  /** Takes back what was asked for ahead and the origin still holds. */
+  dropHeld(): void {
+    for (const [url, a] of this.ahead) if (a.held) this.forget(url);
+  }
+
+  /** Takes back what was asked for ahead: it came from elsewhere. */
+  forget(url: string): void {
+    this.ahead.get(url)?.stop.abort();
+    this.ahead.delete(url);
   }
 
   /** Reports whether the answer for url is here or on its way. */
@@ -133,7 +161,7 @@ export class Source {
     if (ready) {
       this.ahead.delete(url);
       try {
-        return await ready;
+        return await ready.coming;
       } catch (err) {
         if (err instanceof BadPiece || err instanceof Fork) throw err;
         // It may have been asked for too early: ask again, now that it is due.
@@ -143,10 +171,11 @@ export class Source {
   }
 
   /** Fetches and verifies; a copy that does not verify is fetched once more, past all caches. */
-  private async fetch(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
+  private async fetch(url: string, w: Wanted, signal: AbortSignal, answered = () => {}): Promise<Verified> {
     let why = "";
     for (const cache of ["default", "reload"] as const) {
       const response = await fetch(url, { cache, signal });
+      answered();
       if (!response.ok) throw await httpError(response);
       const bytes = new Uint8Array(await response.arrayBuffer());
       try {
@@ -183,6 +212,9 @@ export class Source {
       if (!entry) throw new Rejected("the piece has no entry");
     }
     await match(entry, bytes);
+    this.count([entry]);
+    const signed = this.book(r).at(at);
+    if (signed) this.fetched(signed, bytes);
     return { bytes, entries: [entry] };
   }
 
@@ -194,7 +226,20 @@ export class Source {
       at += e.size;
     }
     if (at !== bytes.length) throw new Rejected("the segment is longer than what is signed");
-    return { bytes, entries: entries.filter((e) => !e.gap) };
+    const whole = entries.filter((e) => !e.gap);
+    this.count(whole);
+    return { bytes, entries: whole };
+  }
+
+  /** Counts the bytes of pieces, each piece once: a segment has the bytes of pieces that came before it. */
+  private count(entries: Entry[]): void {
+    for (const e of entries) {
+      const address = `${e.r}/${e.epoch}/${e.n}`;
+      if (this.counted.has(address)) continue;
+      this.counted.add(address);
+      if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
+      this.meter.add("origin", e.size, performance.now());
+    }
   }
 
   private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
@@ -238,6 +283,18 @@ export class Source {
     }
   }
 
+  /** Takes in an entry that came by itself. */
+  async takeEntry(r: string, e: Envelope): Promise<void> {
+    await this.take(r, e);
+  }
+
+  /** Takes in an entry that was verified elsewhere. */
+  accept(signed: SignedEntry): void {
+    const fresh = this.book(signed.entry.r).add(signed);
+    this.freshMs = signed.freshMs;
+    if (fresh) this.learned(signed);
+  }
+
   private takeAll(r: string, entries: Envelope[]): Promise<(Entry | void)[]> {
     return Promise.all(entries.map((e) => this.take(r, e).catch(passOver)));
   }
@@ -253,8 +310,7 @@ export class Source {
   private async take(r: string, e: Envelope): Promise<Entry> {
     const signed = await this.trust.open(e);
     if (signed.entry.r !== r) throw new Error("the entry is of another rendition");
-    this.book(r).add(signed);
-    this.freshMs = signed.freshMs;
+    this.accept(signed);
     return signed.entry;
   }
 }

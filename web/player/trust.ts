@@ -27,6 +27,7 @@ export interface SignedEntry {
   entry: Entry;
   digest: string;
   freshMs: number;
+  envelope: Envelope;
 }
 
 interface Known {
@@ -143,7 +144,7 @@ export class Trust {
     if (entry.issued < session.notBefore - skewMs || entry.issued > session.notAfter + skewMs) {
       throw new Error("the entry was signed outside the time its session key was lent for");
     }
-    return { entry, digest: hex(sha256Now(e.payload)), freshMs: session.freshMs };
+    return { entry, digest: hex(sha256Now(e.payload)), freshMs: session.freshMs, envelope: e };
   }
 
   /** The serials of the session records that are known. */

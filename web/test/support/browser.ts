@@ -2,14 +2,15 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
-import type { Stats } from "../../player/player.ts";
+import type { View } from "../../player/view.ts";
 
-export function launch(): Promise<Browser> {
+export function launch(more: string[] = []): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: [
       ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
       ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
+      ...more,
     ],
   });
 }
@@ -26,12 +27,12 @@ export async function open(context: BrowserContext, url: string, expected: RegEx
   return { page, errors };
 }
 
-export function stats(page: Page): Promise<Stats> {
-  return page.evaluate(() => window.shoal.stats());
+export function stats(page: Page): Promise<View> {
+  return page.evaluate(() => window.shoal.view());
 }
 
 /** Waits until the player's stats are as asked, and says what they were if they never are. */
-export async function until(page: Page, what: string, good: (s: Stats) => boolean, ms = 15_000): Promise<Stats> {
+export async function until(page: Page, what: string, good: (s: View) => boolean, ms = 15_000): Promise<View> {
   const end = Date.now() + ms;
   for (;;) {
     const s = await stats(page);
@@ -41,7 +42,7 @@ export async function until(page: Page, what: string, good: (s: Stats) => boolea
   }
 }
 
-export function playing(page: Page): Promise<Stats> {
+export function playing(page: Page): Promise<View> {
   return until(page, "playing", (s) => s.state === "playing" && s.firstFrameMs !== null);
 }
 

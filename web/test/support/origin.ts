@@ -14,7 +14,17 @@ const policy = [...readFileSync(resolve(web, "site.go"), "utf8").matchAll(/const
   .flatMap((m) => [...m[1]!.matchAll(/"([^"]*)"/g)].map((q) => q[1]!))
   .join("");
 
+/** The members of manifest.json that say what pages may do for the swarm. */
+export interface SwarmMembers {
+  consent?: string;
+  sensitive?: boolean;
+  relay?: boolean;
+  trackers?: string[];
+}
+
 export class TestOrigin {
+  /** What is added to every manifest. */
+  swarm: SwarmMembers = {};
   readonly streams = new Map<string, TestStream>();
   /** Changes a piece's bytes on their way out. */
   tamper: ((m: Made, times: number) => Uint8Array) | null = null;
@@ -23,11 +33,15 @@ export class TestOrigin {
   /** Refuses everything below /live/ and /api/ when set. */
   down = false;
   readonly asked: string[] = [];
+  /** Requests that are being answered. */
+  open = 0;
   private readonly times = new Map<string, number>();
   private readonly server: Server;
 
   private constructor() {
     this.server = createServer((req, res) => {
+      this.open++;
+      res.once("close", () => this.open--);
       this.answer(req, res).catch(() => res.destroy());
     });
   }
@@ -58,6 +72,7 @@ export class TestOrigin {
     const path = url.pathname;
     this.asked.push(path + url.search);
     res.setHeader("Access-Control-Allow-Origin", "*");
+    res.setHeader("Access-Control-Expose-Headers", "Shoal-Entry");
     if (this.down && (path.startsWith("/api/") || /^\/live\/[^/]+\//.test(path))) return void res.destroy();
     if (path === "/api/v1/time") return json(res, 200, { now: Date.now() });
     if (path === "/api/v1/streams") return json(res, 200, [...this.streams.values()].map((s) => this.listed(s)));
@@ -155,6 +170,7 @@ export class TestOrigin {
       stream_id: s.id,
       live: s.live,
       now: Date.now(),
+      ...this.swarm,
       genesis: s.genesis,
       rotations: [],
       sessions: s.sessions,
@@ -180,12 +196,13 @@ function bytes(res: ServerResponse, data: Uint8Array): void {
 }
 
 function page(path: string, res: ServerResponse): void {
-  const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : path.slice(1);
-  const found = /^(assets\/[\w.-]+|[a-z]+\.html)$/.test(file) && existsSync(resolve(web, "dist", file));
+  const framed = /^\/embed\/[^/]+$/.test(path);
+  const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : framed ? "embed.html" : path.slice(1);
+  const found = /^(assets\/[\w.-]+|[a-z]+\.html|player\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
   const kinds: Record<string, string> = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
   res.writeHead(found ? 200 : 404, {
     "Content-Type": kinds[found ? file.split(".").at(-1)! : "html"] ?? "application/octet-stream",
-    "Content-Security-Policy": policy,
+    "Content-Security-Policy": framed ? policy.replace("frame-ancestors 'self'", "frame-ancestors *") : policy,
     "X-Content-Type-Options": "nosniff",
   });
   res.end(readFileSync(resolve(web, "dist", found ? file : "404.html")));

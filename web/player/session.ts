@@ -1,0 +1,289 @@
+// One stream while it is watched: which entries it has, the playlists that follow from them, and the verified media
+// that they name. It knows no player: hls.js and others are given what they ask for.
+import { type Book, Fork } from "./book.ts";
+import { Entries } from "./bus/entries.ts";
+import { entryFrom, type Entry, order, type Position } from "./documents.ts";
+import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
+import { Feed } from "./feed.ts";
+import { Listing } from "./listing.ts";
+import type { Meter } from "./meter.ts";
+import type { Manifest, Origin } from "./origin.ts";
+import { type Lists, multivariant } from "./playlists.ts";
+import type { Source, Verified, Wanted } from "./source.ts";
+import { Swarming } from "./swarming.ts";
+import type { SignedEntry } from "./trust.ts";
+
+/** How the stream's swarm is taken part in. */
+export interface Part {
+  /** bit/s that others may be given; 0: nothing. */
+  up: number;
+  relayOnly: boolean;
+}
+
+export interface SessionOptions {
+  origin: Origin;
+  source: Source;
+  manifest: Manifest;
+  meter: Meter;
+  /** Of media that is kept for others, in bytes. */
+  maxBytes?: number;
+}
+
+export interface SessionEvents {
+  /** The origin does not answer as it should; the stream may have ended. */
+  trouble(): void;
+  /** What cannot go on: a fork, false proofs. */
+  failed(err: unknown): void;
+}
+
+export class Session implements Lists {
+  /** The newest entry when it began. */
+  readonly joinedAt: Entry | undefined;
+  /** The player takes no media for now, so none is to be fetched ahead of it. */
+  idle = false;
+  swarming: Swarming | null = null;
+  private readonly origin: Origin;
+  private readonly source: Source;
+  private readonly manifest: Manifest;
+  private readonly listings = new Map<string, Listing>();
+  private readonly entries: Entries | null = null;
+  private feed: Feed | null = null;
+  private followed = "";
+  private part: Part | null = null;
+
+  constructor(
+    private readonly o: SessionOptions,
+    private readonly on: SessionEvents,
+  ) {
+    const { origin, source, manifest } = o;
+    this.origin = origin;
+    this.source = source;
+    this.manifest = manifest;
+    this.joinedAt = source.newest()?.entry;
+    for (const [r, { entries }] of manifest.renditions) {
+      // Not verified yet, but listed: whatever they lead to will be.
+      const listing = new Listing();
+      const known = entries.flatMap((e) => {
+        try {
+          return [entryFrom(peek(e, types.entry))];
+        } catch {
+          return [];
+        }
+      });
+      for (const entry of known.filter((e) => e.r === r).sort(order)) listing.add(entry);
+      this.listings.set(r, listing);
+    }
+    source.learned = (signed) => this.learned(signed);
+    source.fetched = ({ envelope }, bytes) => this.swarming?.keep(envelope, bytes);
+    if (this.joinedAt) {
+      this.fetchBurst(this.joinedAt);
+      this.follow(this.joinedAt.r);
+    }
+    if (manifest.pass) {
+      this.entries = new Entries({
+        pass: (signal) => origin.pass(manifest.pass!, signal),
+        entry: (r, json) => void this.told(r, json),
+        state: () => undefined,
+      });
+    }
+  }
+
+  close(): void {
+    this.leave();
+    this.entries?.stop();
+    this.feed?.stop();
+    this.source.learned = () => undefined;
+    this.source.fetched = () => undefined;
+  }
+
+  /** Takes part in the swarm, or does so otherwise than before; null leaves it. */
+  take(part: Part | null): void {
+    const same = part && this.part && part.relayOnly === this.part.relayOnly;
+    if (same && part.up !== this.part!.up) this.swarming?.setUp(part.up);
+    this.part = part;
+    if (same && this.swarming) return;
+    this.leave();
+    if (part) this.join(part);
+  }
+
+  /** The tab is hidden, so its timers cannot be relied on: it gives nothing until it is shown again. */
+  hide(hidden: boolean): void {
+    if (hidden) return this.swarming?.rest();
+    if (!this.part || !this.swarming) return;
+    this.leave();
+    this.join(this.part);
+  }
+
+  /** The playhead is `into` seconds into a piece. */
+  played(e: Entry, into: number): void {
+    this.swarming?.play(e, into);
+  }
+
+  multivariant(): string {
+    return multivariant(this.manifest.renditions);
+  }
+
+  listing(r: string): Listing | undefined {
+    return this.listings.get(r);
+  }
+
+  book(r: string): Book {
+    return this.source.book(r);
+  }
+
+  /** Verified media: from the swarm where it has it or will have it in time, else from the origin. */
+  async get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
+    const { swarming, source } = this;
+    if (what.kind !== "piece" || !swarming || (source.isAhead(url) && !swarming.has(what.r, what.at))) return source.get(url, what, signal);
+    const bytes = await swarming.piece(what.r, what.at, signal);
+    const entry = source.book(what.r).at(what.at)?.entry;
+    if (bytes && entry) {
+      source.forget(url);
+      return { bytes, entries: [entry] };
+    }
+    swarming.asking(what.r, what.at, true);
+    try {
+      return await source.get(url, what, signal);
+    } finally {
+      swarming.asking(what.r, what.at, false);
+    }
+  }
+
+  /** Says which rendition is played: its newest entries are to be known at once. */
+  follow(r: string): void {
+    const listing = this.listings.get(r);
+    if (r === this.followed || !listing) return;
+    this.followed = r;
+    const { newest } = listing;
+    if (newest) this.swarming?.follow(r, { epoch: newest.epoch, n: newest.n + 1 });
+    this.feed?.stop();
+    this.feed = new Feed(this.origin, r, listing, {
+      manifest: async (m) => {
+        try {
+          await this.source.learn(m);
+          this.swarming?.learn([...m.rotations, ...m.sessions]);
+        } catch (err) {
+          this.on.failed(err);
+        }
+        listing.ended = !m.live;
+      },
+      trouble: () => this.on.trouble(),
+    });
+  }
+
+  pieceUrl(r: string, at: Position): string {
+    return this.origin.url(`${r}/${at.epoch}/${at.n}.m4s`);
+  }
+
+  private join(part: Part): void {
+    const { manifest, source } = this;
+    const newest = this.listings.get(this.followed)?.newest;
+    if (!newest || manifest.trackers.length === 0) return;
+    this.swarming = new Swarming({
+      stream: source.trust.id,
+      name: source.trust.name,
+      base: this.origin.base,
+      genesis: manifest.genesis,
+      records: [...manifest.rotations, ...manifest.sessions],
+      trackers: manifest.trackers,
+      iceServers: manifest.ice,
+      ...part,
+      rendition: this.followed,
+      renditions: [...manifest.renditions.keys()],
+      from: { epoch: newest.epoch, n: newest.n + 1 },
+      ...(this.o.maxBytes === undefined ? {} : { maxBytes: this.o.maxBytes }),
+      on: {
+        head: (signed) => this.dare(() => source.accept(signed)),
+        brought: (by) => {
+          for (const who of ["peer", "seed", "edge", "origin"] as const) if (by[who] > 0) this.o.meter.add(who, by[who], performance.now());
+        },
+        gave: (bytes) => this.o.meter.give(bytes, performance.now()),
+        record: (json) => void this.record(json),
+        warm: (yes) => this.warmed(yes),
+        fork: (err) => this.on.failed(err),
+      },
+    });
+  }
+
+  private leave(): void {
+    this.swarming?.leave();
+    this.swarming = null;
+    this.entries?.want(true);
+  }
+
+  /** While the swarm brings pieces and their entries, nobody else is asked for them; when it does no longer, the next is asked for at once. */
+  private warmed(yes: boolean): void {
+    this.entries?.want(!yes);
+    if (yes) return this.source.dropHeld();
+    const newest = this.listings.get(this.followed)?.newest;
+    if (newest && !this.idle) this.lead(newest);
+  }
+
+  /** Takes in an entry that came by NATS. */
+  private async told(r: string, json: Envelope["payload"]): Promise<void> {
+    try {
+      await this.source.takeEntry(r, envelopeFromJson(json));
+    } catch (err) {
+      if (err instanceof Fork) this.on.failed(err);
+    }
+  }
+
+  /** Takes in a record that the swarm told of, where it is one. */
+  private async record(json: Envelope["payload"]): Promise<void> {
+    try {
+      const e = envelopeFromJson(json);
+      const { trust } = this.source;
+      await (e.payloadType === types.rotation ? trust.addRotation(e) : trust.addSession(e));
+    } catch {
+      // The engine judged it by all that it knows; what is of no use here changes nothing.
+    }
+  }
+
+  private dare(fn: () => void): void {
+    try {
+      fn();
+    } catch (err) {
+      this.on.failed(err);
+    }
+  }
+
+  private learned({ entry }: SignedEntry): void {
+    const listing = this.listings.get(entry.r);
+    if (!listing) return;
+    const longer = listing.add(entry);
+    if (entry.r !== this.followed) return;
+    if (!longer) {
+      if (listing.hole()) this.feed?.early();
+      return;
+    }
+    this.feed?.heard();
+    const newest = listing.newest!;
+    if (!this.idle && !this.swarming?.warm) this.lead(newest);
+  }
+
+  /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */
+  private lead(newest: Entry): void {
+    this.source.prefetch(this.pieceUrl(newest.r, { epoch: newest.epoch, n: newest.n + 1 }));
+  }
+
+  /** What a joiner needs first, asked for at once: the newest segment's init and pieces. */
+  private fetchBurst(newest: Entry): void {
+    const book = this.source.book(newest.r);
+    const init = book.initOf(newest.msn);
+    if (init) this.source.prefetch(this.origin.url(`${newest.r}/init/${init}.mp4`));
+    let first = newest.n - newest.part;
+    for (let n = newest.n; n >= 0; n--) {
+      const entry = book.at({ epoch: newest.epoch, n })?.entry;
+      if (entry?.part === 0 && entry.key) {
+        first = n;
+        break;
+      }
+      if (!entry) break;
+    }
+    for (let n = first; n <= newest.n; n++) {
+      const entry = book.at({ epoch: newest.epoch, n })?.entry;
+      if (entry && !entry.gap) this.source.prefetch(this.pieceUrl(entry.r, entry));
+    }
+    this.lead(newest);
+  }
+}
