@@ -17,17 +17,17 @@ func storeCommands(t *testing.T) (reading, changing [][]string) {
 	}
 	backup := filepath.Join(dir, "backup")
 	return [][]string{
-			{"stream", "list"},
-			{"stream", "list", "--json"},
-			{"keys", "show"},
-			{"keys", "show", "--json"},
-			{"keys", "export", backup, "--passphrase-file", pass},
-		}, [][]string{
-			{"stream", "add", "x"},
-			{"stream", "rm", "x", "--yes"},
-			{"stream", "rotate-key", "x"},
-			{"keys", "import", backup, "--passphrase-file", pass},
-		}
+		{"stream", "list"},
+		{"stream", "list", "--json"},
+		{"keys", "show"},
+		{"keys", "show", "--json"},
+		{"keys", "export", backup, "--passphrase-file", pass},
+	}, [][]string{
+		{"stream", "add", "x"},
+		{"stream", "rm", "x", "--yes"},
+		{"stream", "rotate-key", "x"},
+		{"keys", "import", backup, "--passphrase-file", pass},
+	}
 }
 
 func TestLookingAtADirectoryThatIsNotThereMakesNothing(t *testing.T) {
