@@ -37,11 +37,11 @@ type document struct {
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
-	ICE        []ICEServer                        `json:"ice,omitempty"`      // for pages
-	Relay      bool                               `json:"relay,omitzero"`     // there is TURN among them
 	Consent    string                             `json:"consent,omitempty"`
 	Sensitive  bool                               `json:"sensitive,omitempty"`
 	Pass       string                             `json:"pass,omitempty"` // relative address
+	ICE        []ICEServer                        `json:"ice,omitempty"`  // for pages
+	Relay      bool                               `json:"relay,omitzero"` // there is TURN among them
 }
 
 // ICEServer is one that pages use for WebRTC, an RTCIceServer of the W3C's API.
