@@ -51,6 +51,12 @@ export class Listing {
     return true;
   }
 
+  /** Of the media that is listed, in bit/s; 0 where there is none. */
+  bitrate(): number {
+    const ticks = this.entries.reduce((sum, e) => sum + e.dur, 0);
+    return ticks > 0 ? (8 * timescale * this.entries.reduce((sum, e) => sum + e.size, 0)) / ticks : 0;
+  }
+
   /** Which entries are missing before some that are here. */
   hole(): { epoch: number; from: number; to: number } | null {
     const [last, next] = [this.newest, this.beyond[0]];

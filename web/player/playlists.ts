@@ -6,11 +6,11 @@ import { freshStats } from "./loader.ts";
 import type { Listing } from "./listing.ts";
 import { HttpError, type RenditionInfo } from "./origin.ts";
 
-/** The multivariant playlist of what a manifest lists. hls.js only looks at its codecs and sizes. */
-export function multivariant(renditions: Map<string, RenditionInfo>): string {
+/** The multivariant playlist of what a manifest lists, in its order; `bitrate` is what is measured of a rendition, in bit/s. */
+export function multivariant(renditions: Map<string, RenditionInfo>, bitrate: (r: string) => number): string {
   const lines = ["#EXTM3U"];
   for (const [r, { codecs, width, height }] of renditions) {
-    const attributes = ["BANDWIDTH=1"];
+    const attributes = [`BANDWIDTH=${Math.max(1, Math.round(bitrate(r)))}`];
     if (codecs) attributes.push(`CODECS="${codecs}"`);
     if (width > 0 && height > 0) attributes.push(`RESOLUTION=${width}x${height}`);
     lines.push(`#EXT-X-STREAM-INF:${attributes.join(",")}`, `${r}/index.m3u8`);
@@ -82,6 +82,8 @@ export function reload(url: string): { r: string; msn: number | null; part: numb
 export interface Lists {
   /** The multivariant playlist. */
   multivariant(): string;
+  /** Resolves when the rendition that is played is listed as it is now. */
+  current(): Promise<void>;
   listing(r: string): Listing | undefined;
 }
 
@@ -100,6 +102,7 @@ export function playlistLoader(lists: Lists, behind: number): Make {
     if (!ask) return lists.multivariant();
     const listing = lists.listing(ask.r);
     if (!listing) throw new HttpError(404, "the stream has no such rendition");
+    await lists.current();
     return adapted(ask.msn === null ? listing.text(ask.skip) : await listing.wait(ask.msn, ask.part, ask.skip, signal));
   };
   return class PlaylistLoader implements Loader<PlaylistLoaderContext> {
