@@ -55,6 +55,11 @@ function answer(shaka: ShakaLibrary, uri: string, request: Request): Operation {
 
 /** What a shoal: address names. */
 async function load(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string }> {
+  const log = ((window as any).log ??= []) as string[];
+  const t = performance.now();
+  try { const x = await load0(uri, signal); log.push(`${t.toFixed(0)} ${(performance.now()-t).toFixed(0)} ${uri.slice(-40)} ${x.bytes.length}`); return x; } catch (e) { log.push(`${t.toFixed(0)} ${(performance.now()-t).toFixed(0)} ${uri.slice(-40)} ${e}`); throw e; }
+}
+async function load0(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string }> {
   const { host, pathname, search } = new URL(uri);
   const run = open.get(host);
   if (!run) throw new Error("what was played there has ended");
@@ -71,7 +76,7 @@ async function load(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Arr
   try {
     const got = await session.get(url, what, signal);
     if (got.entries.length > 0 && open.get(host) === run) on.piece(got.entries);
-    return { bytes: got.bytes.slice(), type: "video/mp4" };
+    return { bytes: got.bytes, type: "video/mp4" };
   } catch (err) {
     if (!signal.aborted && !(err instanceof HttpError || err instanceof TypeError)) on.failed(err);
     throw err;
@@ -97,7 +102,11 @@ class ShakaRun implements Run {
     this.stalls = new Stalls(video, this.listeners.signal, { dry: () => undefined, stalled: (ms) => on.stalled(ms) });
     this.before = player.getConfiguration();
     player.configure({
-      manifest: { defaultPresentationDelay: hold, availabilityWindowOverride: 30 },
+      manifest: {
+        ...{ defaultPresentationDelay: hold, availabilityWindowOverride: 30 },
+        // It would look for captions in the segment that is not whole yet, which has no address.
+        hls: { disableClosedCaptionsDetection: true },
+      },
       streaming: {
         ...{ lowLatencyMode: true, rebufferingGoal: 0.01, bufferingGoal: 15, bufferBehind: 20 },
         liveSync: { enabled: true, targetLatency: behind, targetLatencyTolerance: 0.15, maxPlaybackRate: 1.1, minPlaybackRate: 0.95 },
@@ -154,6 +163,7 @@ class ShakaRun implements Run {
   private readonly erred = (e: Event) => this.fail((e as Event & { detail: unknown }).detail);
 
   private fail(err: unknown): void {
+    ((window as any).log ??= []).push(`fail ${(err as any).code} ${JSON.stringify((err as any).data)} ${(err as Error).stack}`);
     if (this.over) return;
     const { Category, Severity, Code } = this.shaka.util.Error;
     const { category, severity, code } = err as InstanceType<ShakaLibrary["util"]["Error"]>;
@@ -167,7 +177,7 @@ class ShakaRun implements Run {
     session.idle = video.paused && this.stalls.playedOnce;
     if (video.paused || video.seeking || !this.stalls.playedOnce) return;
     // By its speed alone it would take a minute to make good what a slow start cost.
-    if (this.ahead() > hold + behind + late) this.player.goToLive();
+    if (this.ahead() > hold + behind + late) video.currentTime += this.ahead() - hold - behind;
     const playing = this.playing();
     if (playing) session.played(playing.entry, playing.into);
   }

@@ -13,8 +13,10 @@ let site: Awaited<ReturnType<typeof serveScript>>;
 let stream: Stream;
 
 beforeAll(async () => {
-  [browser, site] = await Promise.all([launch(), serveScript(resolve(import.meta.dirname, "support/pages/own-shaka.ts"))]);
-  shoal = await Shoal.start({ swarmFor: new URL(site.url).origin });
+  const withPages = launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]);
+  [browser, site] = await Promise.all([withPages, serveScript(resolve(import.meta.dirname, "support/pages/own-shaka.ts"))]);
+  const swarm = ["--torrent=127.0.0.1:0", "--webrtc=127.0.0.1:0", "--tracker-udp=", "--stun="];
+  shoal = await Shoal.start([...swarm, "--allow-origins", new URL(site.url).origin]);
   stream = await shoal.add("concert");
   shoal.ffmpeg(stream, { gop: 30 });
   await eventually("the stream to be live", async () => (await (await fetch(`${shoal.http}/live/concert/v0/index.m3u8`)).text()).includes("#EXTINF"), 30_000);
@@ -29,11 +31,19 @@ test("Shaka plays the stream near live, verified and by the swarm, asks no serve
   context.on("request", (r) => asked.push(new URL(r.url()).pathname));
   const { page, errors } = await open(context, `${site.url}?link=${encodeURIComponent(stream.watch_url)}`);
   const before = await page.evaluate(() => JSON.stringify(window.shakaOwned.shaka.getConfiguration().streaming.liveSync));
-  await page.waitForFunction(() => window.shakaOwned.player.verdict().state === "verified" && window.shakaOwned.video.currentTime > 0);
+  const dump = async (err: unknown) => {
+    const v = await look(page);
+    const more = await page.evaluate(() => {
+      const { shaka, video } = window.shakaOwned;
+      return { b: shaka.getBufferedInfo(), r: shaka.seekRange(), t: video.currentTime, p: video.paused, rs: video.readyState, s: video.seeking, rate: video.playbackRate, st: shaka.getStats(), err: video.error?.message };
+    });
+    console.log(JSON.stringify({ ...v, swarm: { ...v.swarm, minute: 0 } }), JSON.stringify(more), asked.slice(-30).join(" "), JSON.stringify(await page.evaluate(() => (window as unknown as { log: string[] }).log.slice(-60)), null, 1));
+    throw err;
+  };
+  await page.waitForFunction(() => window.shakaOwned.player.verdict().state === "verified" && window.shakaOwned.video.currentTime > 0, undefined, { timeout: 12_000 }).catch(dump);
   await page.evaluate(() => window.shakaOwned.player.choose("share"));
-  await watched(page, 5);
+  await watched(page, 12).catch(dump);
   const now = await look(page);
-  console.log(JSON.stringify({ ...now, swarm: { ...now.swarm, minute: 0 } }));
   expect(now).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0, width: 320, height: 180 });
   expect(now.delayMs).toBeGreaterThan(0);
   expect(now.delayMs).toBeLessThan(2_500);
