@@ -55,11 +55,6 @@ function answer(shaka: ShakaLibrary, uri: string, request: Request): Operation {
 
 /** What a shoal: address names. */
 async function load(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string }> {
-  const log = ((window as any).log ??= []) as string[];
-  const t = performance.now();
-  try { const x = await load0(uri, signal); log.push(`${t.toFixed(0)} ${(performance.now()-t).toFixed(0)} ${uri.slice(-40)} ${x.bytes.length}`); return x; } catch (e) { log.push(`${t.toFixed(0)} ${(performance.now()-t).toFixed(0)} ${uri.slice(-40)} ${e}`); throw e; }
-}
-async function load0(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Array<ArrayBuffer>; type: string }> {
   const { host, pathname, search } = new URL(uri);
   const run = open.get(host);
   if (!run) throw new Error("what was played there has ended");
@@ -163,7 +158,6 @@ class ShakaRun implements Run {
   private readonly erred = (e: Event) => this.fail((e as Event & { detail: unknown }).detail);
 
   private fail(err: unknown): void {
-    ((window as any).log ??= []).push(`fail ${(err as any).code} ${JSON.stringify((err as any).data)} ${(err as Error).stack}`);
     if (this.over) return;
     const { Category, Severity, Code } = this.shaka.util.Error;
     const { category, severity, code } = err as InstanceType<ShakaLibrary["util"]["Error"]>;
