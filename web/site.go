@@ -80,6 +80,9 @@ func (s *Site) Assets() http.Handler {
 			s.NotFound(w, r)
 			return
 		}
+		// Pages of other sites that run player.js import what it consists of.
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		f.serve(policy, w, r, http.StatusOK)
 	})

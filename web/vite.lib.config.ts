@@ -15,6 +15,7 @@ const entries = (mode: string): Record<string, string> =>
 
 export default defineConfig(({ mode }) => ({
   root: here,
+  base: "./", // what it consists of is beside it, wherever that is
   publicDir: false,
   plugins: [engineWorker],
   build: {
@@ -22,7 +23,7 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: mode === "npm",
     target: "es2022",
     lib: { entry: entries(mode), formats: ["es"] },
-    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, entryFileNames: "[name].js" }, checks },
+    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, entryFileNames: "[name].js", ...(mode === "npm" ? {} : { chunkFileNames: "assets/[name]-[hash].js" }) }, checks },
     minify: true,
   },
 }));

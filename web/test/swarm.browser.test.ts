@@ -105,6 +105,14 @@ describe("consent", () => {
     expect(await view(page)).toMatchObject({ mode: "share", upCap: 2e6 });
   });
 
+  test("what is done for the swarm is done off the main thread", async () => {
+    const { page, errors } = await open(context, link());
+    await playing(page);
+    await page.click(".choice[data-mode=share]");
+    await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(1);
+    expect(errors).toEqual([]);
+  });
+
   test("where nothing can be stored, the choice holds for the visit", async () => {
     await context.addInitScript(() => {
       Object.defineProperty(window, "localStorage", {
