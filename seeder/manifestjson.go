@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,9 +37,23 @@ type document struct {
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
+	ICE        []ICEServer                        `json:"ice,omitempty"`      // for pages
+	Relay      bool                               `json:"relay,omitzero"`     // there is TURN among them
 	Consent    string                             `json:"consent,omitempty"`  // where there are swarms
 	Sensitive  bool                               `json:"sensitive,omitempty"`
 	Pass       string                             `json:"pass,omitempty"` // relative address
+}
+
+// ICEServer is one that pages use for WebRTC, an RTCIceServer of the W3C's API.
+type ICEServer struct {
+	URLs       []string `json:"urls"` // stun:, stuns:, turn: or turns:
+	Username   string   `json:"username,omitempty"`
+	Credential string   `json:"credential,omitempty"`
+}
+
+// relays reports whether a server gives relay candidates.
+func (s ICEServer) relays() bool {
+	return slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "turn") })
 }
 
 type renditionState struct {
@@ -67,10 +83,25 @@ func (s *Service) invite(doc *document, st *stream, r *http.Request) {
 	}
 	base := requestBase(r)
 	doc.Trackers, doc.Seeds, doc.STUN = s.opts.trackers(base), s.opts.Seeds, s.opts.STUN
+	if s.opts.ICE != nil {
+		doc.ICE = s.opts.ICE(hostOf(r.Host))
+		doc.Relay = slices.ContainsFunc(doc.ICE, ICEServer.relays)
+	}
 	if s.opts.PublicURL != "" {
 		base = strings.TrimRight(s.opts.PublicURL, "/")
 	}
 	doc.Magnet = st.descriptor.Magnet(doc.Trackers, base+"/live/"+string(st.name))
+}
+
+// hostOf is a Host header's host without its port, in brackets if it is an IPv6 address.
+func hostOf(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host = strings.Trim(host, "[]"); strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 // selection says which entries manifest.json is asked for.

@@ -61,6 +61,9 @@ type Options struct {
 	Seeds []string
 	// STUN are the servers by which viewers find their addresses, written as Seeds are.
 	STUN []string
+	// ICE lists what pages use for WebRTC; host is by which the page reached the origin,
+	// an IPv6 address in brackets. Nil: nothing.
+	ICE func(host string) []ICEServer
 	// Files offers finished archive files to BitTorrent clients; nil leaves that to the
 	// web seed.
 	Files Files

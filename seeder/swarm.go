@@ -206,7 +206,8 @@ func (p *swarming) count() {
 	})
 }
 
-// trackers are those that a viewer is told who reached this server at base.
+// trackers are those that a viewer is told who reached this server at base. Ours is
+// there twice: browsers come to it by WebSocket.
 func (o *Options) trackers(base string) []string {
 	switch {
 	case len(o.Trackers) > 0:
@@ -216,7 +217,8 @@ func (o *Options) trackers(base string) []string {
 	case o.PublicURL != "":
 		base = strings.TrimRight(o.PublicURL, "/")
 	}
-	return []string{base + "/announce"}
+	// Browsers know but the last.
+	return []string{base + "/announce", "ws" + strings.TrimPrefix(base, "http") + "/announce"}
 }
 
 // Knows reports whether a torrent is one of this installation's: a stream's descriptor or

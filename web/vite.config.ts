@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
+import { engineWorker } from "./engine.plugin.ts";
 
 const page = (name: string) => resolve(import.meta.dirname, "pages", name);
 
@@ -16,7 +17,7 @@ export default defineConfig({
   root: resolve(import.meta.dirname, "pages"),
   publicDir: resolve(import.meta.dirname, "public"), // holds .gitkeep, so that dist exists in git
   base: "/",
-  plugins: [stage],
+  plugins: [stage, engineWorker],
   build: {
     outDir: resolve(import.meta.dirname, "dist"),
     emptyOutDir: true,

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { defineConfig } from "vite";
+import { engineWorker } from "./engine.plugin.ts";
 
 const here = import.meta.dirname;
 
@@ -9,12 +10,13 @@ const here = import.meta.dirname;
 export default defineConfig(({ mode }) => ({
   root: here,
   publicDir: false,
+  plugins: [engineWorker],
   build: {
     outDir: mode === "npm" ? resolve(here, "player/dist") : resolve(here, "dist"),
     emptyOutDir: mode === "npm",
     target: "es2022",
     lib: { entry: resolve(here, mode === "npm" ? "player/index.ts" : "player/script.ts"), formats: ["es"], fileName: () => "player.js" },
-    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [] },
+    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, ...(mode === "npm" ? {} : { chunkFileNames: "assets/[name]-[hash].js" }) } },
     minify: true,
   },
 }));

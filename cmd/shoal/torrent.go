@@ -23,7 +23,7 @@ const seedConns = 512
 
 func (f swarmFlags) check() error {
 	return first(checkAddress("--torrent", f.Torrent), checkAddress("--webrtc", f.WebRTC), checkIP("--public-ip", f.PublicIP),
-		checkURLs("--ice-servers", f.ICEServers, "stun"), checkURLs("--trackers", f.Trackers, "http", "https", "udp"), checkRate("--egress", f.Egress))
+		checkURLs("--ice-servers", f.ICEServers, "stun"), checkURLs("--trackers", f.Trackers, "http", "https", "udp", "ws", "wss"), checkRate("--egress", f.Egress))
 }
 
 func checkIP(flag, s string) error {
@@ -108,7 +108,7 @@ func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, 
 	if own != nil {
 		o.SwarmSize = func(hash metainfo.InfoHash) int { return own.SwarmSize(hash) }
 		if o.Tracker = len(o.Trackers) == 0; o.Tracker {
-			o.Announce = []string{cmp.Or(n.running.TrackerUDP, n.running.HTTP+"/announce")}
+			o.Announce = []string{cmp.Or(n.running.TrackerUDP, n.running.HTTP+"/announce"), "ws" + strings.TrimPrefix(n.running.HTTP, "http") + "/announce"}
 		}
 	}
 	if f.Torrent == "" {

@@ -93,6 +93,9 @@ func newICE(c *Client) (*ice, error) {
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	s.SetIncludeLoopbackCandidate(addr.IP.IsLoopback() || !reachable(net.InterfaceAddrs()))
 	// Who is silent for the sum of the first two is gone: a tab is often closed without a word.
+	// A browser that hides its addresses behind names that only its own network resolves is
+	// reached by what its checks show: nothing better will come.
+	s.SetPrflxAcceptanceMinWait(100 * time.Millisecond)
 	s.SetICETimeouts(5*time.Second, 8*time.Second, 2*time.Second)
 	s.SetSCTPMaxReceiveBufferSize(1 << 20)
 	s.SetSCTPMaxMessageSize(maxRTCMessage)

@@ -43,12 +43,10 @@ func newMeeting(s *Swarm, t *socket) *meeting {
 func (s *Swarm) meet(url string) {
 	m := s.client.meet(s, url)
 	defer m.socket.leave(m)
-	for {
-		c := m.socket.wait(s.ctx)
-		if c == nil {
-			return
+	for s.ctx.Err() == nil {
+		if c := m.socket.wait(s.ctx); c != nil {
+			m.attend(c)
 		}
-		m.attend(c)
 	}
 }
 

@@ -110,6 +110,8 @@ export class Player extends EventTarget {
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     this.sampler = window.setInterval(() => this.sample(), sampleMs);
     document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
+    // Others learn at once that a page is gone which says so.
+    addEventListener("pagehide", () => this.session?.swarming?.end(), { signal: this.listeners.signal });
     for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));

@@ -83,7 +83,7 @@ export class Session implements Lists {
       this.entries = new Entries({
         pass: (signal) => origin.pass(manifest.pass!, signal),
         entry: (r, json) => void this.told(r, json),
-        state: () => undefined,
+
       });
     }
   }

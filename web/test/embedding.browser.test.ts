@@ -43,7 +43,7 @@ const player = <T>(page: Page, read: (p: ShoalPlayer) => T) => page.$eval("shoal
 const verified = (page: Page) =>
   page.waitForFunction(() => {
     const s = document.querySelector<ShoalPlayer>("shoal-player")?.stats();
-    return s?.state === "playing" && s.provenance === "verified" && s.piecesVerified > 3;
+    return s?.state === "verified" && s.pieces_verified > 3;
   });
 
 test("an element and a script are all that a page needs: it plays, proves, asks, and shows where it comes from", async () => {
@@ -115,7 +115,7 @@ test("a frame plays in anybody's page and fits it from small to large; the whole
   const frame = (path: string) => `<main><h1>News</h1><iframe title="Live" src="${origin.url}/${path}/demo#${stream.id}" allow="autoplay; fullscreen"></iframe></main>`;
   const { page, errors } = await open(context, site.html(frame("embed")));
   const inside = page.frames()[1]!;
-  await inside.waitForFunction(() => window.shoal.stats().provenance === "verified");
+  await inside.waitForFunction(() => window.shoal.view().provenance === "verified");
   await inside.waitForSelector("#ask");
   for (const [width, height] of [[320, 180], [560, 315], [860, 484]] as const) {
     await page.$eval("iframe", (f, [w, h]) => Object.assign(f, { width: String(w), height: String(h) }), [width, height] as const);

@@ -66,7 +66,7 @@ describe("consent", () => {
     const { page, errors } = await open(context, link());
     await playing(page);
     await page.waitForSelector("#ask");
-    await page.waitForFunction(() => window.shoal.stats().piecesVerified > 10);
+    await page.waitForFunction(() => window.shoal.stats().pieces_verified > 10);
     expect(await view(page)).toMatchObject({ mode: "edge", chosen: null, ask: true, swarm: { state: "off", peers: [], uploaded: 0, bytes: { peer: 0, seed: 0, edge: 0 } } });
     expect(await page.evaluate(() => (window as unknown as { met: string[] }).met)).toEqual([]);
     expect(elsewhere).toEqual([]);
@@ -136,7 +136,7 @@ describe("consent", () => {
     origin.swarm = {};
     const { page } = await open(context, link());
     await playing(page);
-    await page.waitForFunction(() => window.shoal.stats().piecesVerified > 5);
+    await page.waitForFunction(() => window.shoal.stats().pieces_verified > 5);
     expect(await page.isVisible("#ask")).toBe(false);
   });
 

@@ -5,7 +5,6 @@ import { object, string } from "../dsse.ts";
 export interface Pass {
   url: string;
   jwt: string;
-  seed: string | null; // of the key that the pass is for; null where it needs none
   manifest: string; // the subject of all renditions' entries
 }
 
@@ -15,7 +14,6 @@ export function passFrom(value: unknown): Pass {
   return {
     url: string(o, "url"),
     jwt: string(o, "jwt"),
-    seed: typeof o["seed"] === "string" ? o["seed"] : null,
     manifest: string(o, "manifest"),
   };
 }

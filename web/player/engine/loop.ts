@@ -12,7 +12,7 @@ import { Encoder } from "../swarm/codec_encode.ts";
 import { type Conn, type Effects, type Fetch, sources } from "../swarm/effects.ts";
 import { Intake } from "../swarm/intake.ts";
 import { allLanes } from "../swarm/masks.ts";
-import { bans, envelopeOf, type Head, join, type Key, keyOf, maxFrame, type Message, type OpenHead, type PeerId, type Reason, reasons } from "../swarm/messages.ts";
+import { bans, envelopeOf, type Head, join, type Key, keyOf, type Message, type OpenHead, type PeerId, type Reason, reasons } from "../swarm/messages.ts";
 import { Node } from "../swarm/node.ts";
 import { millisecond, type Time } from "../swarm/time.ts";
 import { defaultTuning } from "../swarm/tuning.ts";
@@ -82,6 +82,7 @@ export class Loop {
   private last: Time = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private settling = false;
+  private handing = false;
   private statsAt: number;
   private hashing = 0;
   private records: Promise<void> = Promise.resolve();
@@ -124,7 +125,7 @@ export class Loop {
     const link = { encoder: new Encoder(), decoder: new Decoder(), since: clock(), open: false, down: 0, up: 0 } as Omit<Link, "wire"> as Link;
     this.links.set(conn, link);
     link.wire = this.o.makeWire({
-      ...{ infohash: this.o.begin.infohash, peerId: this.o.begin.peerId, initiator, maxFrame },
+      ...{ infohash: this.o.begin.infohash, peerId: this.o.begin.peerId },
       on: {
         bytes: (bytes) => {
           link.up += bytes.length;
@@ -194,6 +195,7 @@ export class Loop {
     if (this.hashing >= mostHashing) return;
     this.hashing++;
     try {
+      await this.records; // by which it is judged
       const h: Head = { type: "Head", payload: envelope.payload, sig: envelope.sig, keyId: envelope.keyId, leaves: await leavesOf(bytes) };
       await this.verifier.prepare(h);
       if (!this.ended) this.guard(() => this.keep(h, bytes));
@@ -247,6 +249,8 @@ export class Loop {
     this.ended = true;
     clearTimeout(this.timer);
     this.fetches.end();
+    for (const link of this.links.values()) link.wire.close();
+    this.links.clear();
   }
 
   private guard(fn: () => void): void {
@@ -261,7 +265,18 @@ export class Loop {
   /** What the page is told, with the rest of the turn. */
   private add(e: Event): void {
     this.outbox.add(e);
-    this.soon();
+    if (!this.settling) this.handOver();
+  }
+
+  /** Has the page told at the very end of the turn, after the wires have written what they were given in it. */
+  private handOver(): void {
+    if (this.handing) return;
+    this.handing = true;
+    queueMicrotask(() => {
+      this.handing = false;
+      const events = this.outbox.take();
+      if (events.length > 0) this.o.tell(events);
+    });
   }
 
   /** Has what follows from this turn done at its end. */
@@ -282,8 +297,7 @@ export class Loop {
     this.look(at);
     if (at >= this.endsAt) this.stop();
     else this.arm(at);
-    const events = this.outbox.take();
-    if (events.length > 0) this.o.tell(events);
+    this.handOver();
   }
 
   /** Sets the timer for what is due by time alone; never sooner than in 1 ms. */

@@ -5,9 +5,9 @@ import type { Bytes } from "../bytes.ts";
 export interface Wire {
   /** Takes in bytes of the channel, in order. */
   receive(b: Bytes): void;
-  /** Writes one frame of at most maxFrame bytes. */
+  /** Writes one frame of at most 65,000 bytes; what is written in one turn may go out together at its end. */
   send(frame: Bytes): void;
-  /** Ends it from this side; nothing is reported any more. */
+  /** Writes what waits, and ends it from this side: after that nothing is reported. */
   close(): void;
 }
 
@@ -16,9 +16,6 @@ export interface WireOptions {
   infohash: Bytes;
   /** This end's BitTorrent id, 20 bytes. */
   peerId: Bytes;
-  initiator: boolean;
-  /** Bytes of the longest frame that may come. */
-  maxFrame: number;
   on: {
     /** Bytes to write to the channel. */
     bytes(b: Bytes): void;

@@ -1,7 +1,7 @@
 // One RTCPeerConnection with one data channel: the only file that makes one.
 import type { Bytes } from "../bytes.ts";
 import { Channel } from "./channel.ts";
-import { candidates, fingerprint } from "./descriptions.ts";
+import { candidates, sameConnection } from "./descriptions.ts";
 import { gathered, wanted } from "./gathering.ts";
 import { type ConnectionStats, readStats } from "./stats.ts";
 
@@ -83,7 +83,7 @@ class BrowserConnection implements Connection {
 
   async answered(answer: string): Promise<boolean> {
     const before = this.pc.currentRemoteDescription?.sdp;
-    if (before && fingerprint(before) !== fingerprint(answer)) return false;
+    if (before && !sameConnection(before, answer)) return false;
     await this.pc.setRemoteDescription({ type: "answer", sdp: answer });
     return true;
   }

@@ -16,7 +16,15 @@ export function candidates(sdp: string): number {
   return sdp.match(/^a=candidate:/gm)?.length ?? 0;
 }
 
-/** The certificate that a description promises: another one is another connection. */
-export function fingerprint(sdp: string): string {
+/** Reports whether two descriptions are of one connection: they keep their session's number (RFC 8829 section 5.2.1) and certificate. */
+export function sameConnection(a: string, b: string): boolean {
+  return session(a) === session(b) && fingerprint(a) === fingerprint(b);
+}
+
+function session(sdp: string): string {
+  return /^o=\S+ (\d+) /m.exec(sdp)?.[1] ?? "";
+}
+
+function fingerprint(sdp: string): string {
   return /^a=fingerprint:(.*)$/m.exec(sdp)?.[1]?.trim().toLowerCase() ?? "";
 }

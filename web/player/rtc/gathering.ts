@@ -1,10 +1,14 @@
 // Waits for a connection's own candidates, no longer than they are worth: offers and answers travel whole, without trickling, through
 // trackers and through the swarm.
+import { candidates } from "./descriptions.ts";
 
 /** The longest that is waited; Chromium gives up on a STUN server that does not answer after 10 s. */
 const mostMs = 1_500;
-/** After the candidate that was needed, for its like of other interfaces and servers. Chromium takes 100 ms more to say that these were all: TCP's come last, which nobody can use. */
-const settleMs = 20;
+/**
+ * After the candidate that was needed, for its like of other interfaces and servers: with 20 ms on a busy machine some were missed, and
+ * two sides that each miss another one do not meet. Chromium takes 100 ms more to say that these were all: TCP's come last, which nobody can use.
+ */
+const settleMs = 50;
 
 /** What is waited for: an address as the world sees it, or a relay's where nothing else may be told or may come after it. */
 export interface Wanted {
@@ -41,12 +45,15 @@ export function gathered(pc: RTCPeerConnection, w: Wanted): Promise<void> {
       settle = setTimeout(done, ms);
     };
     const look = (e: RTCPeerConnectionIceEvent) => {
-      const type = e.candidate?.type;
+      const sdp = pc.localDescription?.sdp ?? "";
+      // Those of a description that was taken back may still come.
+      if (!e.candidate || !sdp.includes(`a=ice-ufrag:${e.candidate.usernameFragment ?? ""}`)) return;
+      const type = e.candidate.type;
       if (type === "relay" || (type === "host" && !w.stun && !w.turn)) soon(settleMs);
       else if (type === "srflx" && !w.relayOnly && !settle) soon(settleMs + (w.turn ? 3 * (performance.now() - began) : 0));
     };
     const state = () => {
-      if (pc.iceGatheringState === "complete") done();
+      if (pc.iceGatheringState === "complete" && candidates(pc.localDescription?.sdp ?? "") > 0) done();
     };
     pc.addEventListener("icecandidate", look);
     pc.addEventListener("icegatheringstatechange", state);

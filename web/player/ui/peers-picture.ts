@@ -14,7 +14,12 @@ const shapes = {
   origin: "M-8-8.500H8v4.700H-8zM-8-2.350H8v4.700H-8zM-8 3.800H8v4.700H-8z",
 };
 const most = 24; // drawn; the table has all
-const scale = 2.3; // the angle at which the rings say what they are; nobody is placed there
+const scale = 2.3; // the angle at which the rings say what they are
+/** Where words stand, so that nobody is placed there. */
+const words: [string, number][] = [
+  ["scale", scale],
+  ["you", Math.PI / 2],
+];
 const still = 6; // moves by less are not drawn
 
 interface Drawn {
@@ -95,7 +100,7 @@ export class PeersPicture {
   private readonly group = svg("g");
   private readonly label = svg("g", { class: "label", "aria-hidden": "true" }, svg("rect", { rx: 7, height: 26 }), svg("text", { y: 17.5 }));
   private readonly more = svg("text", { class: "more", x: room.x - 8, y: room.y - 10 });
-  private placed = new Map([["scale", scale]]);
+  private placed = new Map(words);
   private shown = ""; // whose label is shown
 
   constructor(private readonly names: Names) {
@@ -126,7 +131,7 @@ export class PeersPicture {
     const last = v.swarm.minute.slice(-3);
     const origin = mean(last, "origin");
     // What came over the swarm is told by its lines; what came over HTTP has none.
-    const ids = ["scale", ...(origin > 0 || peers.length === 0 ? ["origin"] : []), ...drawn.map((p) => `peer ${p.id}`)];
+    const ids = [...words.map(([id]) => id), ...(origin > 0 || peers.length === 0 ? ["origin"] : []), ...drawn.map((p) => `peer ${p.id}`)];
     this.placed = angles(ids, this.placed);
     for (const [id, node] of this.nodes) if (!this.placed.has(id)) this.remove(id, node);
     if (this.placed.has("origin")) {

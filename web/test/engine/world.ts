@@ -9,7 +9,7 @@ import type { MakeWire, Wire, WireOptions } from "../../player/engine/wires.ts";
 import { Decoder } from "../../player/swarm/codec_decode.ts";
 import { Encoder } from "../../player/swarm/codec_encode.ts";
 import { type Conn, sources } from "../../player/swarm/effects.ts";
-import type { Message } from "../../player/swarm/messages.ts";
+import { maxFrame, type Message } from "../../player/swarm/messages.ts";
 import { Node } from "../../player/swarm/node.ts";
 import { millisecond } from "../../player/swarm/time.ts";
 import { Trust } from "../../player/trust.ts";
@@ -31,7 +31,7 @@ export class FakeWire implements Wire {
     this.rest = concat(this.rest, b);
     while (!this.closed && this.rest.length >= 4) {
       const size = new DataView(this.rest.buffer, this.rest.byteOffset).getUint32(0);
-      if (size > this.o.maxFrame) return this.o.on.end("a frame that is too long");
+      if (size > maxFrame) return this.o.on.end("a frame that is too long");
       if (this.rest.length < 4 + size) return;
       const frame = this.rest.slice(4, 4 + size);
       this.rest = this.rest.subarray(4 + size);
@@ -130,9 +130,9 @@ export class Stranger implements Port {
     private readonly onOpen: (s: Stranger) => void,
   ) {}
 
-  opened(conn: Conn, initiator: boolean): void {
+  opened(conn: Conn): void {
     this.wire = fakeWire({
-      ...{ infohash: this.infohash, peerId: new Uint8Array(20), initiator, maxFrame: 65_000 },
+      ...{ infohash: this.infohash, peerId: crypto.getRandomValues(new Uint8Array(20)) },
       on: {
         bytes: (b) => this.world.carry(this, conn, b),
         open: () => this.onOpen(this),
@@ -194,7 +194,7 @@ export class Seed implements Port {
     const end = { encoder: new Encoder(), decoder: new Decoder() } as { wire: Wire; encoder: Encoder; decoder: Decoder };
     this.ends.set(conn, end);
     end.wire = fakeWire({
-      ...{ infohash: this.world.infohash, peerId: new Uint8Array(20), initiator, maxFrame: 65_000 },
+      ...{ infohash: this.world.infohash, peerId: crypto.getRandomValues(new Uint8Array(20)) },
       on: {
         bytes: (b) => this.world.carry(this, conn, b),
         open: () => this.do(() => this.node.connected(this.now(), conn, { address: null, outbound: initiator })),
@@ -251,7 +251,7 @@ export class World {
     const { stream, genesis, record } = this.author;
     const begin: Begin = {
       ...{ stream, name: "film", base: "http://origin.test/", genesis: envelopeFrom(genesis), records: [envelopeFrom(record)] },
-      ...{ infohash: this.infohash, peerId: new Uint8Array(20), up: 20e6, wants: ["v0"], origin: false, ...fields },
+      ...{ infohash: this.infohash, peerId: crypto.getRandomValues(new Uint8Array(20)), up: 20e6, wants: ["v0"], origin: false, ...fields },
     };
     const fetch = (url: string | URL | Request, init: RequestInit = {}) => {
       this.asked.push(String(url));

@@ -75,8 +75,8 @@ test("screenshots", async () => {
   await shoot("consent-phone-dark", "dark", phone, verified);
   await shoot("page-dark", "dark", desktop, (p) => inSwarm(p, false));
   await shoot("page-phone-light", "light", phone, (p) => inSwarm(p, false));
-  await shoot("panel-dark", "dark", { width: 1120, height: 1140 }, (p) => inSwarm(p, true));
-  await shoot("panel-light", "light", { width: 1120, height: 1140 }, (p) => inSwarm(p, true));
+  await shoot("panel-dark", "dark", { width: 1280, height: 1262 }, (p) => inSwarm(p, true));
+  await shoot("panel-light", "light", { width: 1280, height: 1262 }, (p) => inSwarm(p, true));
   await shoot("panel-phone-dark", "dark", phone, (p) => inSwarm(p, true));
   await shoot("embed", "dark", { width: 800, height: 502 }, verified, link.replace("/live/", "/embed/"));
   await shoot("embed-panel", "dark", { width: 800, height: 502 }, (p) => inSwarm(p, false).then(() => p.click("#sources")), link.replace("/live/", "/embed/"));
