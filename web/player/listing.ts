@@ -51,6 +51,16 @@ export class Listing {
     return true;
   }
 
+  /** The newest entry whose first frame had come to ingest by a moment, in ms. */
+  at(moment: number): Entry | undefined {
+    return this.entries.findLast((e) => e.at <= moment);
+  }
+
+  /** Reports whether a whole segment is listed. */
+  hasWhole(): boolean {
+    return this.entries.length > 0 && (this.closed || this.newest!.msn > this.entries[0]!.msn);
+  }
+
   /** Of the media that is listed, in bit/s; 0 where there is none. */
   bitrate(): number {
     const ticks = this.entries.reduce((sum, e) => sum + e.dur, 0);

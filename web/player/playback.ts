@@ -9,6 +9,7 @@ import { steer, type Target } from "./live.ts";
 import { playlistLoader, reload } from "./playlists.ts";
 import type { Run, RunEvents, Runner, RunOptions } from "./runs.ts";
 import type { Session } from "./session.ts";
+import { Stalls } from "./stalls.ts";
 
 /** A stretch of the player's timeline and the entry that it plays. */
 interface Mark {
@@ -24,7 +25,6 @@ const tickMs = 100;
 const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
-const stallMs = 250; // the playhead held shorter than this is no stall
 
 /** Plays by hls.js: by the page's own instance, or by a new one for each run. */
 export function hlsRunner(own: Hls | undefined): Runner {
@@ -61,8 +61,7 @@ class Playback implements Run {
   private readonly restore: () => void;
   private readonly deaf: (() => void)[] = [];
   private liveFrom: number; // what was issued later came live
-  private waitingSince = 0;
-  private playedOnce = false;
+  private readonly stalls: Stalls;
   private epoch = 0;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
@@ -77,7 +76,7 @@ class Playback implements Run {
     hls.stopLoad();
     this.restore = configure(hls, this.settings());
     this.listen();
-    this.watchStalls();
+    this.stalls = new Stalls(video, this.listeners.signal, { dry: (now) => target.stalled(now / 1000), stalled: (ms) => on.stalled(ms) });
     if (hls.media !== video) hls.attachMedia(video);
     hls.loadSource(url);
     this.timer = window.setInterval(() => this.tick(), tickMs);
@@ -143,7 +142,7 @@ class Playback implements Run {
       if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
       if (data.type === ErrorTypes.NETWORK_ERROR) return on.trouble();
       if (!data.fatal) return;
-      if (data.type === ErrorTypes.MEDIA_ERROR && this.playedOnce) return hls.recoverMediaError();
+      if (data.type === ErrorTypes.MEDIA_ERROR && this.stalls.playedOnce) return hls.recoverMediaError();
       on.failed(data.error);
     });
   }
@@ -215,7 +214,7 @@ class Playback implements Run {
       this.epoch = entry.epoch;
     }
     const live = part !== null && entry.issued > this.liveFrom;
-    if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
+    if (live && this.stalls.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
   }
 
   /** Holds what is buffered to as many bytes as may be, half of them behind the playhead. */
@@ -227,10 +226,10 @@ class Playback implements Run {
 
   private tick(): void {
     const { video } = this;
-    this.session.idle = video.paused && this.playedOnce;
+    this.session.idle = video.paused && this.stalls.playedOnce;
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
-    if (this.playedOnce) this.catchUp();
+    if (this.stalls.playedOnce) this.catchUp();
     const playing = this.playing();
     if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;
@@ -239,40 +238,6 @@ class Playback implements Run {
     const { rate, skip } = steer(now - video.currentTime - lag, video.playbackRate, this.ahead());
     if (skip > 0) video.currentTime += skip;
     if (video.playbackRate !== rate) video.playbackRate = rate;
-  }
-
-  private watchStalls(): void {
-    const { video } = this;
-    const options = { signal: this.listeners.signal };
-    video.addEventListener(
-      "playing",
-      () => {
-        this.playedOnce = true;
-        if (!this.waitingSince) return;
-        const held = performance.now() - this.waitingSince;
-        this.waitingSince = 0;
-        if (held >= stallMs) this.on.stalled(held);
-      },
-      options,
-    );
-    video.addEventListener(
-      "waiting",
-      () => {
-        if (!this.playedOnce || video.paused || video.seeking || document.hidden) return;
-        this.waitingSince = performance.now();
-        this.target.stalled(this.waitingSince / 1000);
-      },
-      options,
-    );
-    // Not before, or it would begin with waiting.
-    video.addEventListener(
-      "canplay",
-      () => {
-        if (!this.playedOnce && video.autoplay && video.paused) void video.play().catch(() => undefined);
-      },
-      options,
-    );
-    for (const name of ["seeking", "pause"]) video.addEventListener(name, () => (this.waitingSince = 0), options);
   }
 
   /** Where the last stretch that is buffered begins. */

@@ -53,8 +53,8 @@ describe("a joiner's first playlist", () => {
     expect(young).toMatch(/#EXT-X-START:TIME-OFFSET=1\.010\n#EXT-X-PART:[^\n]*GAP=YES\n#EXT-X-GAP\n#EXTINF:1,\n/);
     expect(joinable(media([5, "K"], [1, "K"]), 0.3)).toContain("#EXT-X-MEDIA-SEQUENCE:8\n");
     const url = "http://h/live/x/v0/index.m3u8";
-    expect(reload(`${url}?_HLS_msn=8&_HLS_part=3&_HLS_skip=YES`)).toEqual({ r: "v0", msn: 7, part: 3, skip: true });
-    expect(reload(`${url}?_HLS_msn=8`)).toEqual({ r: "v0", msn: 7, part: -1, skip: false });
+    expect(reload(`${url}?_HLS_msn=8&_HLS_part=3&_HLS_skip=YES`)).toEqual({ r: "v0", msn: 8, part: 3, skip: true });
+    expect(reload(`${url}?_HLS_msn=8`)).toEqual({ r: "v0", msn: 8, part: -1, skip: false });
     expect(reload(url)).toEqual({ r: "v0", msn: null, part: -1, skip: false });
     expect(reload("http://h/live/x/index.m3u8")).toBeNull();
   });
