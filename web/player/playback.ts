@@ -22,6 +22,9 @@ const startBehind = 0.3; // seconds behind the newest piece, until jitter is mea
 const maxMarks = 400;
 const maxPending = 32; // handed to hls.js, not yet on the timeline
 const tickMs = 100;
+/** So far behind its target, in seconds, a player goes back to live rather than play all that it missed, as after an outage; not again within jumpEvery. */
+const farBehind = 4;
+const jumpEvery = 8;
 const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
@@ -63,6 +66,7 @@ class Playback implements Run {
   private liveFrom: number; // what was issued later came live
   private readonly stalls: Stalls;
   private epoch = 0;
+  private jumpedAt = Number.NEGATIVE_INFINITY;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
   constructor(
@@ -235,7 +239,12 @@ class Playback implements Run {
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;
-    const { rate, skip } = steer(now - video.currentTime - lag, video.playbackRate, this.ahead());
+    const off = now - video.currentTime - lag;
+    if (off > farBehind && this.ahead() < off && now > this.jumpedAt + jumpEvery) {
+      this.jumpedAt = now;
+      return this.toLive();
+    }
+    const { rate, skip } = steer(off, video.playbackRate, this.ahead());
     if (skip > 0) video.currentTime += skip;
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
