@@ -63,7 +63,7 @@ export class Target {
       this.lastEase = now;
     }
     const sorted = this.sorted();
-    const need = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))]!;
+    const need = sorted[Math.floor((sorted.length - 1) * quantile)]!;
     return Math.min(need, sorted[0]! + maxLag) + margin + this.extra;
   }
 
@@ -75,7 +75,7 @@ export class Target {
   jitter(): number {
     if (this.needs.length < enough) return 0;
     const sorted = this.sorted();
-    return sorted[Math.floor(sorted.length * quantile)]! - sorted[0]!;
+    return sorted[Math.floor((sorted.length - 1) * quantile)]! - sorted[0]!;
   }
 }
 

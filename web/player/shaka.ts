@@ -71,7 +71,7 @@ async function load(uri: string, signal: AbortSignal): Promise<{ bytes: Uint8Arr
   try {
     const got = await session.get(url, what, signal);
     if (got.entries.length > 0 && open.get(host) === run) on.piece(got.entries);
-    return { bytes: got.bytes.slice(), type: "video/mp4" };
+    return { bytes: got.bytes, type: "video/mp4" };
   } catch (err) {
     if (!signal.aborted && !(err instanceof HttpError || err instanceof TypeError)) on.failed(err);
     throw err;
@@ -97,7 +97,11 @@ class ShakaRun implements Run {
     this.stalls = new Stalls(video, this.listeners.signal, { dry: () => undefined, stalled: (ms) => on.stalled(ms) });
     this.before = player.getConfiguration();
     player.configure({
-      manifest: { defaultPresentationDelay: hold, availabilityWindowOverride: 30 },
+      manifest: {
+        ...{ defaultPresentationDelay: hold, availabilityWindowOverride: 30 },
+        // It would look for captions in the segment that is not whole yet, which has no address.
+        hls: { disableClosedCaptionsDetection: true },
+      },
       streaming: {
         ...{ lowLatencyMode: true, rebufferingGoal: 0.01, bufferingGoal: 15, bufferBehind: 20 },
         liveSync: { enabled: true, targetLatency: behind, targetLatencyTolerance: 0.15, maxPlaybackRate: 1.1, minPlaybackRate: 0.95 },
@@ -167,7 +171,7 @@ class ShakaRun implements Run {
     session.idle = video.paused && this.stalls.playedOnce;
     if (video.paused || video.seeking || !this.stalls.playedOnce) return;
     // By its speed alone it would take a minute to make good what a slow start cost.
-    if (this.ahead() > hold + behind + late) this.player.goToLive();
+    if (this.ahead() > hold + behind + late) video.currentTime += this.ahead() - hold - behind;
     const playing = this.playing();
     if (playing) session.played(playing.entry, playing.into);
   }

@@ -204,7 +204,7 @@ function bytes(res: ServerResponse, data: Uint8Array): void {
 function page(path: string, res: ServerResponse): void {
   const framed = /^\/embed\/[^/]+$/.test(path);
   const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : framed ? "embed.html" : path.slice(1);
-  const found = /^(assets\/[\w.-]+|[a-z]+\.html|player\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
+  const found = /^(assets\/[\w.-]+|[a-z]+\.html|[\w-]+\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
   const kinds: Record<string, string> = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
   res.writeHead(found ? 200 : 404, {
     "Content-Type": kinds[found ? file.split(".").at(-1)! : "html"] ?? "application/octet-stream",
