@@ -36,6 +36,7 @@ const tickMs = 100;
 const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
+const haltMs = 500; // after which what could not be had is asked for again
 const stallMs = 250; // the playhead held shorter than this is no stall
 
 export class Playback {
@@ -46,6 +47,7 @@ export class Playback {
   private readonly joinedAt: Entry | undefined;
   private readonly listeners = new AbortController();
   private waitingSince = 0;
+  private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
   private playedOnce = false;
   private epoch = 0;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
@@ -89,7 +91,10 @@ export class Playback {
     this.hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => this.buffered(data.frag as Fragment, data.part));
     this.hls.on(Hls.Events.ERROR, (_, data) => {
       if (data.details === Hls.ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
-      if (data.type === Hls.ErrorTypes.NETWORK_ERROR) return on.trouble();
+      if (data.type === Hls.ErrorTypes.NETWORK_ERROR) {
+        if (data.fatal) this.haltedAt = performance.now();
+        return on.trouble();
+      }
       if (!data.fatal) return;
       if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.playedOnce) return this.hls.recoverMediaError();
       on.failed(data.error);
@@ -187,6 +192,10 @@ export class Playback {
   private tick(): void {
     const { video } = this;
     this.session.idle = video.paused && this.playedOnce;
+    if (this.haltedAt > 0 && performance.now() - this.haltedAt > haltMs) {
+      this.haltedAt = 0;
+      this.hls.startLoad();
+    }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.playedOnce) this.catchUp();

@@ -152,17 +152,18 @@ export class Swarming {
     this.peering.start();
   }
 
-  /** A verified piece, as soon as the swarm has it; null where it is to be had elsewhere. Taken, it is no longer kept for the player. */
-  async piece(r: string, at: Position, signal: AbortSignal): Promise<Bytes | null> {
+  /** A verified piece: as soon as the swarm has it, for as long as that is worth waiting for, or only if it is here. Taken, it is no longer kept for the player. */
+  async piece(r: string, at: Position, wait: boolean, signal: AbortSignal): Promise<Bytes | null> {
     const key = place({ r, ...at });
     const began = performance.now();
+    const { warm } = this;
     while (!this.over && !signal.aborted) {
       const here = this.shelf.get(key);
       if (here) {
         this.shelf.delete(key);
         return here.bytes;
       }
-      if (!this.warm) return null;
+      if (!wait || (warm && !this.warm)) return null; // it went cold meanwhile
       const left = (this.heads.has(key) ? pieceWaitMs : headWaitMs) - (performance.now() - began);
       if (left <= 0) return null;
       await this.change(key, left, signal);
@@ -236,6 +237,11 @@ export class Swarming {
     this.over = true;
     this.wakeAll();
     setTimeout(() => this.end(), leaveMs);
+  }
+
+  /** Leaves it without a word, at once: the page goes away. */
+  vanish(): void {
+    this.end();
   }
 
   private end(): void {

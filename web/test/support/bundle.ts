@@ -3,14 +3,19 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build, type Rolldown } from "vite";
 
-export async function serveScript(entry: string): Promise<{ url: string; stop(): Promise<void> }> {
+/** The script as one module. */
+export async function bundled(entry: string): Promise<string> {
   const built = (await build({
     configFile: false,
     logLevel: "error",
     publicDir: false,
     build: { write: false, target: "es2022", minify: false, modulePreload: false, rollupOptions: { input: entry } },
   })) as Rolldown.RolldownOutput;
-  const script = built.output[0].code;
+  return built.output[0].code;
+}
+
+export async function serveScript(entry: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const script = await bundled(entry);
   const server: Server = createServer((request, response) => {
     const js = request.url === "/script.js";
     response.setHeader("content-type", js ? "text/javascript" : "text/html");
