@@ -28,6 +28,7 @@ const jumpEvery = 8;
 const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
+const haltMs = 500; // after which what could not be had is asked for again
 
 /** Plays by hls.js: by the page's own instance, or by a new one for each run. */
 export function hlsRunner(own: Hls | undefined): Runner {
@@ -65,6 +66,7 @@ class Playback implements Run {
   private readonly deaf: (() => void)[] = [];
   private liveFrom: number; // what was issued later came live
   private readonly stalls: Stalls;
+  private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
   private epoch = 0;
   private jumpedAt = Number.NEGATIVE_INFINITY;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
@@ -144,7 +146,10 @@ class Playback implements Run {
     hear(Events.DESTROYING, () => on.failed(new Error("the page ended its hls.js")));
     hear(Events.ERROR, (_, data) => {
       if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
-      if (data.type === ErrorTypes.NETWORK_ERROR) return on.trouble();
+      if (data.type === ErrorTypes.NETWORK_ERROR) {
+        if (data.fatal) this.haltedAt = performance.now();
+        return on.trouble();
+      }
       if (!data.fatal) return;
       if (data.type === ErrorTypes.MEDIA_ERROR && this.stalls.playedOnce) return hls.recoverMediaError();
       on.failed(data.error);
@@ -231,6 +236,10 @@ class Playback implements Run {
   private tick(): void {
     const { video } = this;
     this.session.idle = video.paused && this.stalls.playedOnce;
+    if (this.haltedAt > 0 && performance.now() - this.haltedAt > haltMs) {
+      this.haltedAt = 0;
+      this.hls.startLoad();
+    }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.stalls.playedOnce) this.catchUp();

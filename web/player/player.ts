@@ -7,7 +7,7 @@ import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Meter } from "./meter.ts";
-import { HttpError, type Manifest, Origin } from "./origin.ts";
+import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
@@ -54,6 +54,7 @@ const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
+const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
 export class Player extends EventTarget {
   private state: State = "loading";
@@ -82,6 +83,7 @@ export class Player extends EventTarget {
   private began = 0; // performance.now() zero of firstFrameMs
   private key: string | null = null;
   private endedAt: Position | null = null;
+  private vanished = false; // while it ran
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
   private readonly listeners = new AbortController();
@@ -102,9 +104,9 @@ export class Player extends EventTarget {
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     this.sampler = window.setInterval(() => this.sample(), sampleMs);
     document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
-    // Others learn at once that a page is gone which says so.
-    addEventListener("pagehide", () => this.session?.swarming?.end(), { signal: this.listeners.signal });
-    for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
+    addEventListener("online", () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
+    addEventListener("pagehide", () => this.vanish(), { signal: this.listeners.signal });
+    addEventListener("pageshow", (e) => e.persisted && this.vanished && this.start(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -126,6 +128,13 @@ export class Player extends EventTarget {
     if (this.source) this.rejectedBefore += this.source.rejected;
     this.source?.close();
     this.source = null;
+  }
+
+  /** The page goes away, and may come back from the back/forward cache: browsers keep only those that have no connection. */
+  private vanish(): void {
+    this.vanished = this.running !== null && !this.running.signal.aborted;
+    this.session?.swarming?.vanish();
+    this.stop();
   }
 
   /** Takes the key that now signs the stream as the one to expect, because the viewer says so. */
@@ -420,14 +429,20 @@ export class Player extends EventTarget {
         if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
           // A machine that slept: its monotonic clock may have stood still.
           asked = performance.now();
-          this.clock = null;
-          await this.setClock(signal);
+          this.clock = await askClock(() => this.origin.time(signal)).catch(() => this.clock);
         }
-        const quiet = this.clock!.now() - (source.newest()?.entry.issued ?? 0) > quietMs;
-        if (!(check || quiet) || performance.now() - asked < 400) continue;
+        const age = () => this.clock!.now() - (source.newest()?.entry.issued ?? 0);
+        if (!(check || age() > quietMs) || performance.now() - asked < 400) continue;
         check = false;
         asked = performance.now();
-        const m = await this.origin.manifest(undefined, signal);
+        let m: Manifest;
+        try {
+          m = await this.origin.manifest(undefined, signal);
+        } catch (err) {
+          // Nobody misses the origin as long as others bring what is new.
+          if (!isDown(err) || !this.session.fed() || age() > aloneMs) throw err;
+          continue;
+        }
         this.manifest = m;
         await source.learn(m, "edge");
         if (!m.live) return;

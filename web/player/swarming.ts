@@ -154,14 +154,19 @@ export class Swarming {
     this.peering.start();
   }
 
-  /** A verified piece, as soon as the swarm has it; null where it is to be had elsewhere. It is kept for a while: players ask again after a switch or an abort. */
-  async piece(r: string, at: Position, signal: AbortSignal): Promise<Bytes | null> {
+  /**
+   * A verified piece: as soon as the swarm has it, for as long as that is worth waiting for, or only if it is here. It is
+   * kept for a while: players ask again after a switch or an abort.
+   */
+  async piece(r: string, at: Position, wait: boolean, signal: AbortSignal): Promise<Bytes | null> {
     const key = place({ r, ...at });
     const began = performance.now();
+    const { warm } = this;
     while (!this.over && !signal.aborted) {
       const here = this.shelf.get(key);
       if (here) return here.bytes.slice(); // players change what they are given
-      if (!this.warm || this.brought.has(key)) return null; // what came and is kept no longer does not come again
+      if (!wait || (warm && !this.warm)) return null; // it went cold meanwhile
+      if (this.brought.has(key)) return null; // what came and is kept no longer does not come again
       const left = (this.heads.has(key) ? pieceWaitMs : headWaitMs) - (performance.now() - began);
       if (left <= 0) return null;
       await this.change(key, left, signal);
@@ -237,8 +242,12 @@ export class Swarming {
     setTimeout(() => this.end(), leaveMs);
   }
 
-  /** Leaves at once, as who has no moment left. */
-  end(): void {
+  /** Leaves it without a word, at once: the page goes away. */
+  vanish(): void {
+    this.end();
+  }
+
+  private end(): void {
     this.over = true;
     this.setWarm(false);
     this.peering.leave();

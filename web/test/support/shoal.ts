@@ -52,7 +52,7 @@ export class Shoal {
   private readonly viewing: Viewer[] = [];
 
   /** `swarm` are the flags by which it takes part in swarms: without, pages take everything over HTTP. */
-  private constructor(private readonly swarm: string[]) {}
+  private constructor(private swarm: string[]) {}
 
   static async start(swarm = ["--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]): Promise<Shoal> {
     if (!existsSync(binary)) throw new Error(`there is no ${binary}: make build makes it`);
@@ -72,11 +72,12 @@ export class Shoal {
     const file = join(this.data, "run/addresses.json");
     const at = await eventually("shoal up to say its addresses", () => {
       if (child.exitCode !== null) throw new Error(`shoal up ended: ${this.log}`);
-      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string });
+      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string; torrent?: string });
       return found && found.pid === child.pid ? found : null;
     });
     this.http = at.http;
     this.rtmp = at.rtmp;
+    if (at.torrent) this.swarm = this.swarm.map((flag) => flag.replace(/^--torrent=.*/, `--torrent=${at.torrent}`));
   }
 
   /** Ends it as a power cut would. */
