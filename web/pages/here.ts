@@ -20,8 +20,6 @@ useHls(Hls); // loaded with the page, so that the first picture need not wait fo
 export function viewHere(options: Pick<ViewerOptions, "framed" | "page" | "drawn">): Viewer {
   const viewer = new Viewer({ ...options, root: document, keys: document, player: here() });
   addEventListener("hashchange", () => viewer.play(here()));
-  addEventListener("pagehide", () => viewer.player.stop());
-  addEventListener("pageshow", (e) => e.persisted && viewer.player.start());
   window.shoal = {
     stats: () => viewer.player.stats(),
     view: () => viewer.player.view(),

@@ -16,6 +16,12 @@ export class HttpError extends Error {
   }
 }
 
+/** Reports whether an error of a request means that the origin does not answer, rather than what it answers. */
+export function isDown(err: unknown): boolean {
+  if (err instanceof HttpError) return err.status >= 500;
+  return err instanceof TypeError || (err instanceof DOMException && err.name === "TimeoutError");
+}
+
 export interface RenditionInfo {
   codecs: string;
   width: number;

@@ -22,9 +22,13 @@ const startBehind = 0.3; // seconds behind the newest piece, until jitter is mea
 const maxMarks = 400;
 const maxPending = 32; // handed to hls.js, not yet on the timeline
 const tickMs = 100;
+/** So far behind its target, in seconds, a player goes back to live rather than play all that it missed, as after an outage; not again within jumpEvery. */
+const farBehind = 4;
+const jumpEvery = 8;
 const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
+const haltMs = 500; // after which what could not be had is asked for again
 
 /** Plays by hls.js: by the page's own instance, or by a new one for each run. */
 export function hlsRunner(own: Hls | undefined): Runner {
@@ -62,7 +66,9 @@ class Playback implements Run {
   private readonly deaf: (() => void)[] = [];
   private liveFrom: number; // what was issued later came live
   private readonly stalls: Stalls;
+  private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
   private epoch = 0;
+  private jumpedAt = Number.NEGATIVE_INFINITY;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
   constructor(
@@ -140,7 +146,10 @@ class Playback implements Run {
     hear(Events.DESTROYING, () => on.failed(new Error("the page ended its hls.js")));
     hear(Events.ERROR, (_, data) => {
       if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
-      if (data.type === ErrorTypes.NETWORK_ERROR) return on.trouble();
+      if (data.type === ErrorTypes.NETWORK_ERROR) {
+        if (data.fatal) this.haltedAt = performance.now();
+        return on.trouble();
+      }
       if (!data.fatal) return;
       if (data.type === ErrorTypes.MEDIA_ERROR && this.stalls.playedOnce) return hls.recoverMediaError();
       on.failed(data.error);
@@ -227,6 +236,10 @@ class Playback implements Run {
   private tick(): void {
     const { video } = this;
     this.session.idle = video.paused && this.stalls.playedOnce;
+    if (this.haltedAt > 0 && performance.now() - this.haltedAt > haltMs) {
+      this.haltedAt = 0;
+      this.hls.startLoad();
+    }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.stalls.playedOnce) this.catchUp();
@@ -235,7 +248,12 @@ class Playback implements Run {
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;
-    const { rate, skip } = steer(now - video.currentTime - lag, video.playbackRate, this.ahead());
+    const off = now - video.currentTime - lag;
+    if (off > farBehind && this.ahead() < off && now > this.jumpedAt + jumpEvery) {
+      this.jumpedAt = now;
+      return this.toLive();
+    }
+    const { rate, skip } = steer(off, video.playbackRate, this.ahead());
     if (skip > 0) video.currentTime += skip;
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }

@@ -6,8 +6,9 @@ import { Fork } from "./book.ts";
 import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
+import { Load } from "./load.ts";
 import { Meter } from "./meter.ts";
-import { HttpError, type Manifest, Origin } from "./origin.ts";
+import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
@@ -53,7 +54,9 @@ const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
+const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
+const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
 export class Player extends EventTarget {
   private state: State = "loading";
@@ -68,6 +71,8 @@ export class Player extends EventTarget {
   private readonly meter = new Meter();
   private readonly watch = new Watch(() => this.permitted());
   private manifest: Manifest | null = null;
+  private readonly load = new Load();
+  private busy = false; // too much so for the swarm
   private readonly delays = new Histogram();
   private readonly behind = new Histogram();
   private readonly startedAt = performance.now();
@@ -82,6 +87,7 @@ export class Player extends EventTarget {
   private began = 0; // performance.now() zero of firstFrameMs
   private key: string | null = null;
   private endedAt: Position | null = null;
+  private vanished = false; // while it ran
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
   private readonly listeners = new AbortController();
@@ -102,9 +108,9 @@ export class Player extends EventTarget {
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     this.sampler = window.setInterval(() => this.sample(), sampleMs);
     document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
-    // Others learn at once that a page is gone which says so.
-    addEventListener("pagehide", () => this.session?.swarming?.end(), { signal: this.listeners.signal });
-    for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
+    addEventListener("online", () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
+    addEventListener("pagehide", () => this.vanish(), { signal: this.listeners.signal });
+    addEventListener("pageshow", (e) => e.persisted && this.vanished && this.start(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -126,6 +132,13 @@ export class Player extends EventTarget {
     if (this.source) this.rejectedBefore += this.source.rejected;
     this.source?.close();
     this.source = null;
+  }
+
+  /** The page goes away, and may come back from the back/forward cache: browsers keep only those that have no connection. */
+  private vanish(): void {
+    this.vanished = this.running !== null && !this.running.signal.aborted;
+    this.session?.swarming?.vanish();
+    this.stop();
   }
 
   /** Takes the key that now signs the stream as the one to expect, because the viewer says so. */
@@ -247,9 +260,9 @@ export class Player extends EventTarget {
     const figures = swarming?.figures;
     const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
     const minute = this.meter.minute(performance.now());
-    const detail = swarming?.wrong() ?? "";
+    const detail = this.busy ? busySays : (swarming?.wrong() ?? "");
     return {
-      state: !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
+      state: this.busy ? "trouble" : !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
       detail: peers.length > 0 ? "" : detail,
       peers: peers.map((p) => {
         const rtc = swarming?.rtc.get(p.conn);
@@ -279,7 +292,9 @@ export class Player extends EventTarget {
     const { session } = this;
     if (!session || (this.firstFrameMs === null && performance.now() - this.playedFrom < joinMs)) return;
     const { mode, relayOnly, up } = this.allowed();
-    session.take(mode !== "edge" || relayOnly ? { up, relayOnly } : null);
+    const may = mode !== "edge" || relayOnly;
+    this.busy = may && !this.load.allows(performance.now(), session.swarming !== null);
+    session.take(may && !this.busy ? { up, relayOnly } : null);
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -420,14 +435,20 @@ export class Player extends EventTarget {
         if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
           // A machine that slept: its monotonic clock may have stood still.
           asked = performance.now();
-          this.clock = null;
-          await this.setClock(signal);
+          this.clock = await askClock(() => this.origin.time(signal)).catch(() => this.clock);
         }
-        const quiet = this.clock!.now() - (source.newest()?.entry.issued ?? 0) > quietMs;
-        if (!(check || quiet) || performance.now() - asked < 400) continue;
+        const age = () => this.clock!.now() - (source.newest()?.entry.issued ?? 0);
+        if (!(check || age() > quietMs) || performance.now() - asked < 400) continue;
         check = false;
         asked = performance.now();
-        const m = await this.origin.manifest(undefined, signal);
+        let m: Manifest;
+        try {
+          m = await this.origin.manifest(undefined, signal);
+        } catch (err) {
+          // Nobody misses the origin as long as others bring what is new.
+          if (!isDown(err) || !this.session.fed() || age() > aloneMs) throw err;
+          continue;
+        }
         this.manifest = m;
         await source.learn(m, "edge");
         if (!m.live) return;
@@ -454,7 +475,9 @@ export class Player extends EventTarget {
   }
 
   private sample(): void {
-    if (this.state !== "playing" || document.hidden) return;
+    if (document.hidden) return this.load.skip();
+    this.load.tick(performance.now(), sampleMs);
+    if (this.state !== "playing") return;
     const { delayMs } = this.moment();
     if (delayMs !== null) this.delays.add(delayMs);
   }

@@ -7,7 +7,7 @@ import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
 import { Feed } from "./feed.ts";
 import { Listing } from "./listing.ts";
 import type { Meter } from "./meter.ts";
-import type { Manifest, Origin } from "./origin.ts";
+import { isDown, type Manifest, type Origin } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
 import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
 import { Swarming } from "./swarming.ts";
@@ -146,19 +146,35 @@ export class Session implements Lists {
   /** Verified media: from the swarm where it has it or will have it in time, else from the origin. */
   async get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
     const { swarming, source } = this;
-    if (what.kind !== "piece" || !swarming || (source.isAhead(url) && !swarming.has(what.r, what.at))) return source.get(url, what, signal);
-    const bytes = await swarming.piece(what.r, what.at, signal);
-    const entry = source.book(what.r).at(what.at)?.entry;
-    if (bytes && entry) {
-      source.forget(url);
-      return { bytes, entries: [entry], ms: 0 };
-    }
+    if (what.kind !== "piece" || !swarming) return source.get(url, what, signal);
+    const ahead = source.isAhead(url) && !swarming.has(what.r, what.at);
+    const brought = ahead ? null : await this.brought(swarming, url, what, swarming.warm, signal);
+    if (brought) return brought;
     swarming.asking(what.r, what.at, true);
     try {
       return await source.get(url, what, signal);
+    } catch (err) {
+      swarming.asking(what.r, what.at, false);
+      // Where the origin is down, the swarm is what is left, late as it may be.
+      const late = this.fed() && isDown(err) ? await this.brought(swarming, url, what, true, signal) : null;
+      if (!late) throw err;
+      return late;
     } finally {
       swarming.asking(what.r, what.at, false);
     }
+  }
+
+  private async brought(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, wait: boolean, signal: AbortSignal): Promise<Verified | null> {
+    const bytes = await swarming.piece(what.r, what.at, wait, signal);
+    const entry = this.source.book(what.r).at(what.at)?.entry;
+    if (!bytes || !entry) return null;
+    this.source.forget(url);
+    return { bytes, entries: [entry], ms: 0 };
+  }
+
+  /** Reports whether others are there who may bring what is new. */
+  fed(): boolean {
+    return (this.swarming?.figures?.peers.length ?? 0) > 0;
   }
 
   /**

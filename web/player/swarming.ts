@@ -63,6 +63,8 @@ const driftMs = 25;
 /** Uplink that is stated where the viewer sets no cap: browsers do not tell what there is. */
 const uncapped = 10_000_000;
 const leaveMs = 500;
+/** How long gossip must have been late before the swarm is not relied on. */
+const coldMs = 1_000;
 
 export class Swarming {
   /** The next pieces can be left to the swarm. */
@@ -80,6 +82,7 @@ export class Swarming {
   private readonly troubles = { tracker: "", webrtc: "" };
   private told: { r: string; epoch: number; zero: number } | null = null; // moment at which pts 0 would be played
   private over = false;
+  private cooling: ReturnType<typeof setTimeout> | undefined;
   private rendition: string;
 
   constructor(private readonly o: SwarmingOptions) {
@@ -125,7 +128,7 @@ export class Swarming {
         },
         record: ({ envelope }) => o.on.record(envelope),
         fork: ({ fork }) => o.on.fork(fork as unknown as Error),
-        warm: ({ warm }) => warm.r === this.rendition && this.setWarm(warm.warm),
+        warm: ({ warm }) => warm.r === this.rendition && this.judged(warm.warm),
         stats: ({ figures }) => this.count(figures),
         trouble: ({ sentence }) => {
           this.trouble = sentence;
@@ -154,14 +157,19 @@ export class Swarming {
     this.peering.start();
   }
 
-  /** A verified piece, as soon as the swarm has it; null where it is to be had elsewhere. It is kept for a while: players ask again after a switch or an abort. */
-  async piece(r: string, at: Position, signal: AbortSignal): Promise<Bytes | null> {
+  /**
+   * A verified piece: as soon as the swarm has it, for as long as that is worth waiting for, or only if it is here. It is
+   * kept for a while: players ask again after a switch or an abort.
+   */
+  async piece(r: string, at: Position, wait: boolean, signal: AbortSignal): Promise<Bytes | null> {
     const key = place({ r, ...at });
     const began = performance.now();
+    const { warm } = this;
     while (!this.over && !signal.aborted) {
       const here = this.shelf.get(key);
       if (here) return here.bytes.slice(); // players change what they are given
-      if (!this.warm || this.brought.has(key)) return null; // what came and is kept no longer does not come again
+      if (!wait || (warm && !this.warm)) return null; // it went cold meanwhile
+      if (this.brought.has(key)) return null; // what came and is kept no longer does not come again
       const left = (this.heads.has(key) ? pieceWaitMs : headWaitMs) - (performance.now() - began);
       if (left <= 0) return null;
       await this.change(key, left, signal);
@@ -237,8 +245,12 @@ export class Swarming {
     setTimeout(() => this.end(), leaveMs);
   }
 
-  /** Leaves at once, as who has no moment left. */
-  end(): void {
+  /** Leaves it without a word, at once: the page goes away. */
+  vanish(): void {
+    this.end();
+  }
+
+  private end(): void {
     this.over = true;
     this.setWarm(false);
     this.peering.leave();
@@ -246,7 +258,18 @@ export class Swarming {
     this.wakeAll();
   }
 
+  /**
+   * Takes the engine's word that gossip is on time at once, and that it is not when that lasts: a machine that was held
+   * up, or a source, is late everywhere, and to ask the origin for everything beside the swarm would make it later.
+   */
+  private judged(warm: boolean): void {
+    clearTimeout(this.cooling);
+    if (warm || !this.warm) return this.setWarm(warm);
+    this.cooling = setTimeout(() => this.setWarm(false), coldMs);
+  }
+
   private setWarm(yes: boolean): void {
+    clearTimeout(this.cooling);
     if (this.warm === yes) return;
     this.warm = yes;
     this.o.on.warm(yes);

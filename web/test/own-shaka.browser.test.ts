@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launch, open } from "./support/browser.ts";
 import { serveScript } from "./support/bundle.ts";
-import { eventually, Shoal, type Stream } from "./support/shoal.ts";
+import { eventually, Shoal, swarming, type Stream } from "./support/shoal.ts";
 import { watched } from "./support/watching.ts";
 
 let browser: Browser;
@@ -15,8 +15,7 @@ let stream: Stream;
 beforeAll(async () => {
   const withPages = launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]);
   [browser, site] = await Promise.all([withPages, serveScript(resolve(import.meta.dirname, "support/pages/own-shaka.ts"))]);
-  const swarm = ["--torrent=127.0.0.1:0", "--webrtc=127.0.0.1:0", "--tracker-udp=", "--stun="];
-  shoal = await Shoal.start([...swarm, "--allow-origins", new URL(site.url).origin]);
+  shoal = await Shoal.start([...swarming, `--allow-origins=${new URL(site.url).origin}`]);
   stream = await shoal.add("concert");
   shoal.ffmpeg(stream, { gop: 30 });
   await eventually("the stream to be live", async () => (await (await fetch(`${shoal.http}/live/concert/v0/index.m3u8`)).text()).includes("#EXTINF"), 30_000);

@@ -59,7 +59,7 @@ const maxTrackers = 4;
 const offerBurst = 16;
 const offersPerSecond = 4;
 /** So many attempts in vain one after the other, and none that was not, are told to people. */
-const vainMost = 6;
+const vainMost = 3;
 const lookMs = 5_000;
 
 export class Peering {

@@ -1,11 +1,12 @@
 // Chromium for tests, and how to read a player page in it.
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
 import { expect } from "vitest";
 import type { View } from "../../player/view.ts";
 
-export function launch(more: string[] = []): Promise<Browser> {
+export function launch(more: string[] = [], o: LaunchOptions = {}): Promise<Browser> {
   return chromium.launch({
+    ...o,
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: [
       ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
@@ -37,7 +38,7 @@ export async function until(page: Page, what: string, good: (s: View) => boolean
   for (;;) {
     const s = await stats(page);
     if (good(s)) return s;
-    if (Date.now() > end) throw new Error(`not ${what} after ${ms} ms: ${JSON.stringify(s)}`);
+    if (Date.now() > end) throw new Error(`not ${what} after ${ms} ms: ${JSON.stringify({ ...s, swarm: { ...s.swarm, minute: s.swarm.minute.slice(-5) } })}`);
     await new Promise((r) => setTimeout(r, 50));
   }
 }

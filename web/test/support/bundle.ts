@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { build, type Rolldown } from "vite";
 import { engineWorker } from "../../engine.plugin.ts";
 
-export async function serveScript(entry: string): Promise<{ url: string; stop(): Promise<void> }> {
+async function files(entry: string): Promise<Map<string, string | Uint8Array>> {
   const built = (await build({
     configFile: false,
     logLevel: "error",
@@ -15,9 +15,18 @@ export async function serveScript(entry: string): Promise<{ url: string; stop():
       rollupOptions: { input: entry, output: { entryFileNames: "script.js" } },
     },
   })) as Rolldown.RolldownOutput;
-  const files = new Map(built.output.map((o) => [`/${o.fileName}`, o.type === "chunk" ? o.code : o.source]));
+  return new Map(built.output.map((o) => [`/${o.fileName}`, o.type === "chunk" ? o.code : o.source]));
+}
+
+/** The script as one module: for what needs no worker. */
+export async function bundled(entry: string): Promise<string> {
+  return String((await files(entry)).get("/script.js"));
+}
+
+export async function serveScript(entry: string): Promise<{ url: string; stop(): Promise<void> }> {
+  const all = await files(entry);
   const server: Server = createServer((request, response) => {
-    const file = files.get(new URL(request.url ?? "/", "http://x").pathname);
+    const file = all.get(new URL(request.url ?? "/", "http://x").pathname);
     response.setHeader("content-type", file ? "text/javascript" : "text/html");
     response.end(file ?? '<!doctype html><title>test</title><link rel="icon" href="data:,"><script type="module" src="/script.js"></script>');
   });

@@ -18,6 +18,9 @@ export interface Stream {
   watch_url: string;
 }
 
+/** Flags by which `shoal up` takes part in swarms, and its viewers' pages at once. */
+export const swarming = ["--torrent=127.0.0.1:0", "--webrtc=127.0.0.1:0", "--tracker-udp=127.0.0.1:0", "--stun=127.0.0.1:0", "--consent=share"];
+
 /** Polls until `look` finds something; says what it waited for when it never does. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
   const end = Date.now() + ms;
@@ -49,7 +52,7 @@ export class Shoal {
   private readonly viewing: Viewer[] = [];
 
   /** `swarm` are the flags by which it takes part in swarms: without, pages take everything over HTTP. */
-  private constructor(private readonly swarm: string[]) {}
+  private constructor(private swarm: string[]) {}
 
   static async start(swarm = ["--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]): Promise<Shoal> {
     if (!existsSync(binary)) throw new Error(`there is no ${binary}: make build makes it`);
@@ -69,11 +72,12 @@ export class Shoal {
     const file = join(this.data, "run/addresses.json");
     const at = await eventually("shoal up to say its addresses", () => {
       if (child.exitCode !== null) throw new Error(`shoal up ended: ${this.log}`);
-      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string });
+      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string; torrent?: string });
       return found && found.pid === child.pid ? found : null;
     });
     this.http = at.http;
     this.rtmp = at.rtmp;
+    if (at.torrent) this.swarm = this.swarm.map((flag) => flag.replace(/^--torrent=.*/, `--torrent=${at.torrent}`));
   }
 
   /** Ends it as a power cut would. */
