@@ -217,7 +217,7 @@ func (o *Options) trackers(base string) []string {
 	case o.PublicURL != "":
 		base = strings.TrimRight(o.PublicURL, "/")
 	}
-	// Browsers know but the last.
+	// http becomes ws, https wss.
 	return []string{base + "/announce", "ws" + strings.TrimPrefix(base, "http") + "/announce"}
 }
 

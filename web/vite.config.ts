@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { engineWorker } from "./engine.plugin.ts";
+import { checks } from "./vite.lib.config.ts";
 
 const page = (name: string) => resolve(import.meta.dirname, "pages", name);
 
@@ -25,6 +26,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      checks,
       input: { index: page("index.html"), live: page("live.html"), embed: page("embed.html"), 404: page("404.html") },
     },
   },

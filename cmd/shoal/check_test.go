@@ -86,6 +86,10 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{up, "--public-ip", "example.org"},
 		{up, "--trackers", "ftp://example.org"},
 		{up, "--ice-servers", "example.org:3478"},
+		{up, "--ice-servers", "turn:turn.example.org"},
+		{up, "--turn", "3479"},
+		{up, "--turn-rate", "much"},
+		{up, "--trackers", "wss:///announce"},
 		{up, "--egress", "fast"},
 		{up, "--archive-window", "9s"},
 		{up, "--archive-window", "3m"},
@@ -94,6 +98,8 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{keyring, "--http", "x"},
 		{seeder, "--window-max", "x"},
 		{seeder, "--http", ""},
+		{seeder, "--consent", "always"},
+		{up, "--consent", ""},
 	} {
 		args := append([]string{}, c.command...)
 		args = append(args, "--data", data, c.flag+"="+c.value)

@@ -53,7 +53,7 @@ interface Brought {
 const headWaitMs = 250;
 /** How long a piece may take whose head is here; the engine asks the origin long before. */
 const pieceWaitMs = 8_000;
-/** Pieces that nobody took yet, and heads that are remembered. */
+/** Newest pieces that are kept for the player, and heads that are remembered. */
 const maxShelf = 48;
 const maxHeads = 512;
 /** So much earlier than it is shown a piece must be with the player, which has to take it in. */
@@ -74,6 +74,7 @@ export class Swarming {
   private readonly engine: Engine;
   private readonly peering: Peering;
   private readonly heads = new Set<string>();
+  private readonly brought = new Set<string>();
   private readonly shelf = new Map<string, Brought>();
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly troubles = { tracker: "", webrtc: "" };
@@ -113,6 +114,7 @@ export class Swarming {
         },
         piece: ({ key, bytes, by }) => {
           this.shelf.set(place(key), { bytes });
+          remember(this.brought, place(key), maxHeads);
           if (this.shelf.size > maxShelf) this.shelf.delete(this.shelf.keys().next().value!);
           o.on.brought(by);
           this.wake(place(key));
@@ -152,18 +154,19 @@ export class Swarming {
     this.peering.start();
   }
 
-  /** A verified piece: as soon as the swarm has it, for as long as that is worth waiting for, or only if it is here. Taken, it is no longer kept for the player. */
+  /**
+   * A verified piece: as soon as the swarm has it, for as long as that is worth waiting for, or only if it is here. It is
+   * kept for a while: players ask again after a switch or an abort.
+   */
   async piece(r: string, at: Position, wait: boolean, signal: AbortSignal): Promise<Bytes | null> {
     const key = place({ r, ...at });
     const began = performance.now();
     const { warm } = this;
     while (!this.over && !signal.aborted) {
       const here = this.shelf.get(key);
-      if (here) {
-        this.shelf.delete(key);
-        return here.bytes;
-      }
+      if (here) return here.bytes.slice(); // players change what they are given
       if (!wait || (warm && !this.warm)) return null; // it went cold meanwhile
+      if (this.brought.has(key)) return null; // what came and is kept no longer does not come again
       const left = (this.heads.has(key) ? pieceWaitMs : headWaitMs) - (performance.now() - began);
       if (left <= 0) return null;
       await this.change(key, left, signal);
