@@ -1,22 +1,28 @@
 // What goes wrong around a tab in a swarm: it plays on, or says what is wrong. All of it real: the binary, ffmpeg,
 // Chromium, WebRTC.
+import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { ShoalPlayer } from "../player/element.ts";
 import { playing, stats, until } from "./support/browser.ts";
-import { Shoal, type Stream } from "./support/shoal.ts";
-import { inTab, launchSwarming, playsOn, swarmFlags, swarming, viewport } from "./support/swarm.ts";
+import { bundled } from "./support/bundle.ts";
+import { eventually, Shoal, type Stream } from "./support/shoal.ts";
+import { inTab, launchSwarming, playsOn, sleepyBrowser, swarmFlags, swarming, viewport, watchAppends } from "./support/swarm.ts";
 import { watched } from "./support/watching.ts";
 
 let browser: Browser;
 let shoal: Shoal;
 let stream: Stream;
 let neighbour: Page;
+let script: string; // of hostile pages
+
+const picture = { size: "160x90", fps: 10 }; // the less there is to decode, the more tabs a machine bears
 
 beforeAll(async () => {
-  [browser, shoal] = await Promise.all([launchSwarming(), Shoal.start(swarmFlags)]);
+  [browser, shoal, script] = await Promise.all([launchSwarming(), Shoal.start(swarmFlags), bundled(resolve(import.meta.dirname, "hostile/page.ts"))]);
   stream = await shoal.add("storm");
-  shoal.ffmpeg(stream, { size: "160x90", fps: 10 });
+  shoal.ffmpeg(stream, picture);
   neighbour = await visit(browser);
   await swarming(neighbour);
 });
@@ -217,7 +223,174 @@ describe("a tab", () => {
       },
     ));
 
+  test("on a machine that slept is close to live soon after it wakes, and fed by the swarm again", async () => {
+    const { browser, sleep, close } = await sleepyBrowser();
+    try {
+      await inTab(browser, stream.watch_url, async (page) => {
+        await swarming(page);
+        await sleep(8_000);
+        await swarming(page);
+        await until(page, "close to live", (s) => s.delayMs !== null && s.delayMs < 2_000);
+      });
+    } finally {
+      await close();
+    }
+  });
+
+  test("that goes to another page leaves the swarm at once, and plays as one viewer when it comes back from the browser's cache", () =>
+    inTab(browser, stream.watch_url, async (page) => {
+      await swarming(page);
+      const before = await viewers();
+      await page.evaluate(() => Object.assign(window, { kept: true }));
+      await page.goto(shoal.http);
+      await eventually("the tracker to count one less", async () => (await viewers()) === before - 1, 5_000);
+      await page.goBack({ waitUntil: "commit" });
+      expect(await page.evaluate(() => "kept" in window)).toBe(true);
+      await swarming(page);
+      expect(await viewers()).toBe(before);
+    }));
+
+  test("that may hold little holds no more, and is fed by the swarm", async () => {
+    const most = 1_000_000;
+    const context = await browser.newContext({ viewport, bypassCSP: true }); // as a page has that brings its own script
+    const page = await context.newPage();
+    await page.goto(shoal.http);
+    await page.addScriptTag({ url: `${shoal.http}/player.js`, type: "module" });
+    const held = await page.evaluate(holding, { src: stream.watch_url, most, seconds: 14 });
+    expect(held.swarm).toBeGreaterThan(held.played / 4);
+    expect(held.played).toBeGreaterThan(0.8 * most);
+    expect(held.most).toBeLessThan(most);
+    expect(held.most).toBeGreaterThan(most / 4);
+    await context.close();
+  });
 });
+
+describe("hostile", () => {
+  test.each(["blocks", "heads", "leaves", "too long"])("a viewer who forges %s is thrown out by all, plays no byte to anybody, and the others go on", async (lie) => {
+    let appends!: Awaited<ReturnType<typeof watchAppends>>;
+    await inTab(
+      browser,
+      stream.watch_url,
+      async (page) => {
+        await swarming(page);
+        const context = await browser.newContext({ viewport, bypassCSP: true });
+        const hostile = await context.newPage();
+        await hostile.goto(shoal.http);
+        await hostile.addScriptTag({ content: script, type: "module" });
+        await hostile.waitForFunction(() => "Forger" in window);
+        await hostile.evaluate(async ([name, id, lie]) => (window.forger = await window.Forger.start(name!, id!, lie!)), [stream.name, stream.stream_id, lie]);
+        await eventually("the forger to be thrown out", () => hostile.evaluate(() => window.forger.met > 0 && window.forger.thrownOut === window.forger.met), 20_000);
+        await playsOn(page, 3, 500);
+        await context.close();
+        await swarming(page, 5_000);
+        const seen = await appends(page);
+        expect(seen.appends).toBeGreaterThan(10);
+        expect(seen.forged).toBe(0);
+        expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0 });
+      },
+      { before: async (c) => (appends = await watchAppends(c)) },
+    );
+  });
+
+  test("a tracker that floods with offers and lies costs a tab a few connections and a sentence", () =>
+    inTab(
+      browser,
+      stream.watch_url,
+      async (page) => {
+        await playing(page);
+        await explains(page, /tracker/);
+        await playsOn(page, 3, 500);
+        expect(await page.evaluate(() => (window as unknown as { made: number }).made)).toBeLessThan(64);
+      },
+      {
+        before: async (c) => {
+          await c.addInitScript(countConnections);
+          await c.routeWebSocket(/\/announce/, (ws) => ws.onMessage((m) => flood(JSON.parse(String(m)) as Announce).forEach((lie) => ws.send(lie))));
+        },
+      },
+    ));
+});
+
+describe("when shoal is killed and starts again on the same ports", () => {
+  test("tabs play the next publish, and feed each other again", () =>
+    inTab(browser, stream.watch_url, async (page) => {
+      await swarming(page);
+      const before = await stats(page);
+      await shoal.kill();
+      await until(page, "without the seed", (s) => !s.swarm.peers.some((p) => p.role === "seed"));
+      await shoal.up();
+      shoal.ffmpeg(stream, picture);
+      await until(page, "in the next epoch", (s) => s.state === "playing" && (s.epoch ?? 0) > before.epoch!, 30_000);
+      await swarming(page);
+    }));
+});
+
+/** How many the tracker counts in the swarm. */
+async function viewers(): Promise<number> {
+  const torrent = Buffer.from(await (await fetch(`${shoal.http}/live/${stream.name}/stream.torrent`)).arrayBuffer());
+  const hash = createHash("sha1").update(torrent.subarray(torrent.indexOf("4:info") + "4:info".length, -1)).digest("hex");
+  const said = await (await fetch(`${shoal.http}/scrape?info_hash=${hash.replaceAll(/../g, "%$&")}`)).text();
+  return Number(/10:incompletei(\d+)e/.exec(said)![1]);
+}
+
+/** Plays with a bound of memory for some seconds, and says the most that was held: in the window that is given on, and by the decoder. */
+async function holding({ src, most, seconds }: { src: string; most: number; seconds: number }) {
+  const player = document.createElement("shoal-player") as ShoalPlayer;
+  for (const [k, v] of Object.entries({ src, muted: "", autoplay: "", "max-buffer": String(most) })) player.setAttribute(k, v);
+  document.body.append(player);
+  await customElements.whenDefined("shoal-player");
+  const video = player.shadowRoot!.querySelector("video")!;
+  const of = (p: object) => p as unknown as { session: { swarming: { figures: { window: number } | null } | null } | null };
+  const found = { most: 0, played: 0, swarm: 0 };
+  await new Promise<void>((done) => {
+    const timer = setInterval(() => {
+      const { buffered } = video;
+      const seconds_ = Array.from({ length: buffered.length }, (_, i) => buffered.end(i) - buffered.start(i)).reduce((a, b) => a + b, 0);
+      const v = player.view();
+      if (!v || !player.player) return;
+      found.most = Math.max(found.most, (of(player.player).session?.swarming?.figures?.window ?? 0) + (seconds_ * v.bitrate) / 8);
+      const b = v.swarm.bytes;
+      found.swarm = b.peer + b.seed + b.edge;
+      found.played = found.swarm + b.origin;
+      if (video.played.length === 0 || video.played.end(video.played.length - 1) - video.played.start(0) < seconds) return;
+      clearInterval(timer);
+      done();
+    }, 100);
+  });
+  return found;
+}
+
+interface Announce {
+  info_hash: string;
+  peer_id: string;
+  offers?: { offer_id: string; offer: { sdp: string } }[];
+}
+
+/** What a tracker might say that means no good. */
+function flood({ info_hash, peer_id, offers }: Announce): string[] {
+  const base = { action: "announce", info_hash };
+  const sdp = offers?.[0]?.offer.sdp ?? "v=0";
+  const id = (n: number) => String(n).padStart(20, "x");
+  return [
+    JSON.stringify({ ...base, interval: 0.001, incomplete: 1e9 }),
+    "{".repeat(1_000),
+    ...Array.from({ length: 60 }, (_, n) => JSON.stringify({ ...base, peer_id: id(n), offer_id: id(n), offer: { type: "offer", sdp } })),
+    ...(offers ?? []).map((o) => JSON.stringify({ ...base, peer_id: id(99), offer_id: o.offer_id, answer: { type: "answer", sdp: "v=0" } })),
+    ...Array.from({ length: 1_200 }, (_, n) => JSON.stringify({ ...base, info_hash: id(n), peer_id })),
+  ];
+}
+
+function countConnections(): void {
+  const Real = RTCPeerConnection;
+  const counted = window as unknown as { made: number };
+  counted.made = 0;
+  window.RTCPeerConnection = class extends Real {
+    constructor(c?: RTCConfiguration) {
+      counted.made++;
+      super(c);
+    }
+  };
+}
 
 /** Says that the page is hidden or shown, as a browser does when tabs are switched. */
 async function hide(page: Page, hidden: boolean): Promise<void> {
@@ -256,4 +429,3 @@ function noWayThrough(): void {
     return take.call(this, { type: d.type, sdp: nowhere(d.sdp ?? "") });
   };
 }
-void resolve;

@@ -1,19 +1,25 @@
 // Chromium for tests, and how to read a player page in it.
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserServer, chromium, type LaunchOptions, type Page } from "playwright-core";
 import { expect } from "vitest";
 import type { View } from "../../player/view.ts";
 
+const started = (more: string[]) => ({
+  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+  args: [
+    ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
+    ...more,
+  ],
+});
+
 export function launch(more: string[] = [], o: LaunchOptions = {}): Promise<Browser> {
-  return chromium.launch({
-    ...o,
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: [
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-      ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
-      ...more,
-    ],
-  });
+  return chromium.launch({ ...started(more), ...o });
+}
+
+/** The same, for those who need its process. */
+export function launchServer(more: string[]): Promise<BrowserServer> {
+  return chromium.launchServer(started(more));
 }
 
 /** A page that fails the test on any error in its console, a breach of the Content-Security-Policy included. */
