@@ -45,9 +45,9 @@ type Stream struct {
 	ID         event.StreamID
 	PublishKey string // what a publisher sends to prove that it may
 	Options
-	Genesis    manifest.Envelope
-	Rotations  []manifest.Envelope
-	Root       manifest.PublicKey // the creator's key now
+	Genesis   manifest.Envelope
+	Rotations []manifest.Envelope
+	Root      manifest.PublicKey // the creator's key now
 
 	root ed25519.PrivateKey
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -27,7 +27,7 @@ type site struct {
 func serveSockets(t testing.TB, s *matchmaker.Service) *site {
 	t.Helper()
 	l := &site{t: t, conns: make(chan net.Conn), done: make(chan struct{})}
-	server := &http.Server{Handler: http.HandlerFunc(s.Announce), ErrorLog: log.New(io.Discard, "", 0)}
+	server := &http.Server{Handler: http.HandlerFunc(s.Announce), ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
 	t.Cleanup(func() {
@@ -68,16 +68,19 @@ type page struct {
 // connect opens a socket from an address, and says why if it is refused.
 func (l *site) connect(from string, header http.Header) (*websocket.Conn, error) {
 	l.t.Helper()
+	return l.dial(from, websocket.DialOptions{HTTPHeader: header})
+}
+
+func (l *site) dial(from string, o websocket.DialOptions) (*websocket.Conn, error) {
+	l.t.Helper()
 	addr, err := net.ResolveTCPAddr("tcp", from)
 	check(l.t, err)
-	c, r, err := websocket.Dial(l.t.Context(), "ws://tracker.example:8080/announce", &websocket.DialOptions{
-		HTTPHeader: header,
-		HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			l.conns <- placed{theirs, addr}
-			return ours, nil
-		}}},
-	})
+	o.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		l.conns <- placed{theirs, addr}
+		return ours, nil
+	}}}
+	c, r, err := websocket.Dial(l.t.Context(), "ws://tracker.example:8080/announce", &o)
 	if err != nil && r != nil {
 		b, _ := io.ReadAll(r.Body)
 		return nil, fmt.Errorf("%d: %s", r.StatusCode, b)
@@ -88,7 +91,12 @@ func (l *site) connect(from string, header http.Header) (*websocket.Conn, error)
 // open opens the socket of the page whose peer id is one character over and over.
 func (l *site) open(from, id string) *page {
 	l.t.Helper()
-	c, err := l.connect(from, nil)
+	return l.openAs(from, id, websocket.DialOptions{})
+}
+
+func (l *site) openAs(from, id string, o websocket.DialOptions) *page {
+	l.t.Helper()
+	c, err := l.dial(from, o)
 	check(l.t, err)
 	p := &page{t: l.t, id: strings.Repeat(id, 20), c: c, heard: make(chan map[string]any, 4096), ended: make(chan error, 1)}
 	c.SetReadLimit(1 << 20)

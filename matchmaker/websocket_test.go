@@ -176,11 +176,8 @@ func TestASocketWhoseOtherEndIsDeadIsReapedWithinAMinute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := matchmaker.New(matchmaker.Options{})
 		l := serveSockets(t, s)
-		c, err := l.connect("192.0.2.1:1", nil) // whose messages nobody reads, so that no ping is answered
-		check(t, err)
-		check(t, c.Write(t.Context(), websocket.MessageText, []byte(marshal(t, (&page{id: strings.Repeat("a", 20)}).announcement(hash(1), 0)))))
-		_, _, err = c.Read(t.Context())
-		check(t, err)
+		dead := l.openAs("192.0.2.1:1", "a", websocket.DialOptions{OnPingReceived: func(context.Context, []byte) bool { return false }})
+		dead.announce(hash(1), 0)
 		alive := l.open("192.0.2.2:1", "b")
 		alive.announce(hash(1), 0)
 		time.Sleep(29 * time.Second)
@@ -192,7 +189,6 @@ func TestASocketWhoseOtherEndIsDeadIsReapedWithinAMinute(t *testing.T) {
 			t.Errorf("%d are there after a minute", n)
 		}
 		alive.quiet()
-		_ = c.CloseNow()
 	})
 }
 
@@ -204,6 +200,7 @@ func TestAPageThatAnnouncesNoMoreIsForgottenAfterTwoIntervals(t *testing.T) {
 		stop := run(t, s)
 		defer stop()
 		frozen, busy, again := l.open("192.0.2.1:1", "a"), l.open("192.0.2.2:1", "b"), l.open("192.0.2.3:1", "c")
+		idle := l.open("192.0.2.4:1", "d")
 		for _, p := range []*page{frozen, busy, again} {
 			p.announce(hash(1), 0)
 		}
@@ -215,8 +212,10 @@ func TestAPageThatAnnouncesNoMoreIsForgottenAfterTwoIntervals(t *testing.T) {
 		if n := s.SwarmSize(hash(1)); n != 1 {
 			t.Errorf("%d are there", n)
 		}
-		if why := frozen.gone(); !strings.Contains(why.Reason, "connect again") {
-			t.Errorf("it is told %+v", why)
+		for _, p := range []*page{frozen, idle} {
+			if why := p.gone(); !strings.Contains(why.Reason, "connect again") {
+				t.Errorf("%s is told %+v", p.id, why)
+			}
 		}
 		busy.announce(hash(1), 0)
 		if n := s.SwarmSize(hash(1)); n != 2 {
@@ -437,8 +436,7 @@ func TestTenThousandAnnouncesFromOneAddressAreMostlyRefusedAndOthersServed(t *te
 	a, other := l.open("192.0.2.1:1", "a"), l.open("192.0.2.2:1", "o")
 	said := 0
 	for ; said < 10_000; said++ {
-		h := hash(byte(said))
-		if a.c.Write(context.Background(), websocket.MessageText, []byte(marshal(t, a.announcement(h, 0)))) != nil {
+		if a.c.Write(context.Background(), websocket.MessageText, []byte(marshal(t, a.announcement(hash(1), 0)))) != nil {
 			break
 		}
 	}

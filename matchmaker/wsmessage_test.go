@@ -3,6 +3,7 @@ package matchmaker
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/shoalcast/shoal/event"
@@ -15,6 +16,7 @@ func FuzzParseWS(f *testing.F) {
 	f.Add([]byte(`{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"bbbbbbbbbbbbbbbbbbbb","to_peer_id":"cccccccccccccccccccc","answer":{"type":"answer","sdp":"<v=0"},"offer_id":"dddddddddddddddddddd"}`))
 	f.Add([]byte(`{"action":"scrape","info_hash":["aaaaaaaaaaaaaaaaaaaa","bbbbbbbbbbbbbbbbbbbb"]}`))
 	f.Add([]byte(`{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"bbbbbbbbbbbbbbbbbbbb","left":1e999,"numwant":0.5,"offers":null}`))
+	f.Add([]byte(`{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"bbbbbbbbbbbbbbbbbbbb","offers":[{"offer_id":"cccccccccccccccccccc","offer":{"type":"offer","sdp":"` + strings.Repeat("<", 9000) + `"}}]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parseWS(b)
 		if err != nil {

@@ -37,7 +37,7 @@ type document struct {
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
-	Consent    string                             `json:"consent,omitempty"`
+	Consent    string                             `json:"consent,omitempty"`  // where there are swarms
 	Sensitive  bool                               `json:"sensitive,omitempty"`
 	Pass       string                             `json:"pass,omitempty"` // relative address
 	ICE        []ICEServer                        `json:"ice,omitempty"`  // for pages
@@ -72,11 +72,13 @@ func (s *Service) invite(doc *document, st *stream, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		return
 	}
-	doc.Consent = s.opts.Consent
 	if s.opts.Passes != nil {
 		doc.Pass = "pass"
 	}
-	if s.opts.Transport == nil || doc.Sensitive {
+	if s.opts.Transport == nil {
+		return
+	}
+	if doc.Consent = s.opts.Consent; doc.Sensitive {
 		return
 	}
 	base := requestBase(r)

@@ -133,14 +133,15 @@ func TestThePlayerPageNamesTheManifestThatBrowsersMayFetchAtOnce(t *testing.T) {
 	}
 }
 
-func TestOnlyTheEmbeddedPlayerMayBeFramedAndOnlyTheLibraryMayBeReadElsewhere(t *testing.T) {
+func TestOnlyTheEmbeddedPlayerMayBeFramedAndOnlyScriptsMayBeReadElsewhere(t *testing.T) {
 	for path, want := range map[string]struct{ ancestors, origin string }{
-		"/":            {"frame-ancestors 'self'", ""},
-		"/live/demo":   {"frame-ancestors 'self'", ""},
-		"/embed/demo":  {"frame-ancestors *", ""},
-		"/player.js":   {"frame-ancestors 'self'", "*"},
-		"/embed/a/b":   {"frame-ancestors 'self'", ""},
-		"/embed/demo/": {"frame-ancestors 'self'", ""},
+		"/":                     {"frame-ancestors 'self'", ""},
+		"/live/demo":            {"frame-ancestors 'self'", ""},
+		"/embed/demo":           {"frame-ancestors *", ""},
+		"/player.js":            {"frame-ancestors 'self'", "*"},
+		"/assets/live-abc12.js": {"frame-ancestors 'self'", "*"},
+		"/embed/a/b":            {"frame-ancestors 'self'", ""},
+		"/embed/demo/":          {"frame-ancestors 'self'", ""},
 	} {
 		r := get(t, site(), path)
 		if csp := r.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, want.ancestors) {
@@ -148,6 +149,27 @@ func TestOnlyTheEmbeddedPlayerMayBeFramedAndOnlyTheLibraryMayBeReadElsewhere(t *
 		}
 		if got := r.Header.Get("Access-Control-Allow-Origin"); got != want.origin {
 			t.Errorf("%s: readable by %q, want %q", path, got, want.origin)
+		}
+	}
+}
+
+func TestAPageConnectsToItsOriginAndWhatTheOperatorNamesOnly(t *testing.T) {
+	sources := func(s *Site) string {
+		t.Helper()
+		csp := get(t, s, "/embed/demo").Header.Get("Content-Security-Policy")
+		_, rest, _ := strings.Cut(csp, "connect-src ")
+		found, _, _ := strings.Cut(rest, ";")
+		return found
+	}
+	for want, urls := range map[string][]string{
+		"'self'": {"", "udp://tracker.example.org:6969", "javascript:alert(1)", "https://a.example; script-src *", "not a url"},
+		"'self' https://live.example.org wss://live.example.org": {"https://live.example.org/", "https://live.example.org"},
+		"'self' wss://tracker.example.org http://10.0.0.1:8080 ws://10.0.0.1:8080": {
+			"wss://tracker.example.org/announce", "udp://tracker.example.org:6969", "http://10.0.0.1:8080",
+		},
+	} {
+		if got := sources(site().ConnectTo(urls...)); got != want {
+			t.Errorf("%q: %s, want %s", urls, got, want)
 		}
 	}
 }

@@ -16,7 +16,7 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: mode === "npm",
     target: "es2022",
     lib: { entry: resolve(here, mode === "npm" ? "player/index.ts" : "player/script.ts"), formats: ["es"], fileName: () => "player.js" },
-    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true } },
+    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, ...(mode === "npm" ? {} : { chunkFileNames: "assets/[name]-[hash].js" }) } },
     minify: true,
   },
 }));

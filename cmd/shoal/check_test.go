@@ -98,6 +98,8 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{keyring, "--http", "x"},
 		{seeder, "--window-max", "x"},
 		{seeder, "--http", ""},
+		{seeder, "--consent", "always"},
+		{up, "--consent", ""},
 	} {
 		args := append([]string{}, c.command...)
 		args = append(args, "--data", data, c.flag+"="+c.value)

@@ -92,6 +92,9 @@ func newICE(c *Client) (*ice, error) {
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
 	// Browsers on this machine may have no other way; pion offers it on a shared port in any case.
 	s.SetIncludeLoopbackCandidate(addr.IP == nil || addr.IP.IsUnspecified() || addr.IP.IsLoopback())
+	// A browser that hides its addresses behind names that only its own network resolves is
+	// reached by what its checks show: nothing better will come.
+	s.SetPrflxAcceptanceMinWait(100 * time.Millisecond)
 	// Who is silent for the sum of the first two is gone: a tab is often closed without a word.
 	s.SetICETimeouts(5*time.Second, 6*time.Second, 2*time.Second)
 	s.SetSCTPMaxReceiveBufferSize(1 << 20)

@@ -124,7 +124,7 @@ func TestDescriptorsAreAsTheVectorsSay(t *testing.T) {
 	text = append(text, '\n')
 	path := filepath.Join("testdata", "descriptor.json")
 	if *update {
-		if err := os.WriteFile(path, text, 0o644); err != nil { //nolint:gosec // it is for everybody
+		if err := os.WriteFile(path, text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

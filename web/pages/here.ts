@@ -1,8 +1,9 @@
 // The viewer of the stream that a page's own address names, for the page and the frame.
+import Hls from "hls.js/light";
 import { addressOf } from "../player/address.ts";
-import { browserChoices } from "../player/choices.ts";
-import { browserPins } from "../player/pins.ts";
-import type { Player, PlayerOptions } from "../player/player.ts";
+import { useHls } from "../player/hls.ts";
+import { optionsFor, type PlayerOptions } from "../player/options.ts";
+import type { Player } from "../player/player.ts";
 import type { Stats } from "../player/stats.ts";
 import { Viewer, type ViewerOptions } from "../player/ui/viewer.ts";
 import type { View } from "../player/view.ts";
@@ -13,6 +14,8 @@ declare global {
     shoal: { stats(): Stats; view(): View; readonly player: Player };
   }
 }
+
+useHls(Hls); // loaded with the page, so that the first picture need not wait for it
 
 export function viewHere(options: Pick<ViewerOptions, "framed" | "page" | "drawn">): Viewer {
   const viewer = new Viewer({ ...options, root: document, keys: document, player: here() });
@@ -30,6 +33,5 @@ export function viewHere(options: Pick<ViewerOptions, "framed" | "page" | "drawn
 }
 
 function here(): PlayerOptions {
-  const { base, name, id } = addressOf(location.href) ?? { base: new URL("/", location.href), name: "", id: null };
-  return { base, name, wantedId: id, pins: browserPins(), choices: browserChoices(base.origin) };
+  return optionsFor(addressOf(location.href) ?? { base: new URL("/", location.href), name: "", id: null });
 }

@@ -1,10 +1,9 @@
 // <shoal-player src="https://host/live/name#id">: the player as an element of any page.
 // Its styles and markup live in a shadow root, so page and player leave each other alone.
 import { addressOf, pageOf } from "./address.ts";
-import { browserChoices } from "./choices.ts";
 import { isConsent } from "./consent.ts";
-import { browserPins } from "./pins.ts";
-import type { Player, PlayerOptions } from "./player.ts";
+import { optionsFor, type PlayerOptions } from "./options.ts";
+import type { Player } from "./player.ts";
 import type { Stats } from "./stats.ts";
 import stage from "./ui/stage.html?raw";
 import styles from "./ui/ui.css?inline";
@@ -79,8 +78,7 @@ export class ShoalPlayer extends Base {
     }
     const consent = this.getAttribute("consent");
     const options: PlayerOptions = {
-      ...{ base: address.base, name: address.name, wantedId: address.id },
-      ...{ pins: browserPins(), choices: browserChoices(address.base.origin) },
+      ...optionsFor(address),
       // What cannot be read must not allow more than was meant.
       ...(consent === null ? {} : { embedder: isConsent(consent) ? consent : "edge" }),
       ...maxBuffer(this.getAttribute("max-buffer")),

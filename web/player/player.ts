@@ -1,17 +1,17 @@
 // The player of one stream: it waits for the stream to be live, proves it, plays it,
 // and says at any moment what state it is in. A page only draws what it says.
-import { type Choices } from "./choices.ts";
 import { type Clock, askClock } from "./clock.ts";
-import { type Allowed, allowed, type Consent, type Mode, type Policy } from "./consent.ts";
+import { type Allowed, allowed, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
 import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Meter } from "./meter.ts";
 import { HttpError, type Manifest, Origin } from "./origin.ts";
-import type { Pins } from "./pins.ts";
-import { Playback, supported } from "./playback.ts";
+import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
+import { hlsRunner } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
+import type { Run, Runner } from "./runs.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
@@ -47,20 +47,6 @@ export interface Moment {
   detail: string; // what makes it broken or unplayable, for the technically minded
 }
 
-export interface PlayerOptions {
-  base: URL;
-  name: string;
-  /** The stream id that the link names, if it does. */
-  wantedId: string | null;
-  pins: Pins;
-  /** What the viewer chose about sharing, and where a new choice is kept. */
-  choices: Choices;
-  /** What an embedding page allows its visitors; it only lowers what the operator allows. */
-  embedder?: Consent;
-  /** The most media to hold in memory, in bytes; less than the usual on small machines. */
-  maxBuffer?: number;
-}
-
 const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
 const pollMs = 1_000;
@@ -75,7 +61,7 @@ export class Player extends EventTarget {
   private detail = "";
   private source: Source | null = null;
   private session: Session | null = null;
-  private playback: Playback | null = null;
+  private playback: Run | null = null;
   private clock: Clock | null = null;
   private readonly origin: Origin;
   private readonly target = new Target();
@@ -100,16 +86,24 @@ export class Player extends EventTarget {
   private wake: () => void = () => undefined;
   private readonly listeners = new AbortController();
   private readonly sampler: number;
+  private readonly options: PlayerOptions;
+  private readonly runner: Runner;
 
+  /** Plays in `video` the stream of a link. Throws a TypeError where that is none. */
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly options: PlayerOptions,
+    options: LinkOptions | PlayerOptions,
   ) {
     super();
-    this.origin = new Origin(options.base, options.name);
+    this.options = "link" in options ? optionsOf(options) : options;
+    const { base, name, hls, runner } = this.options;
+    this.origin = new Origin(base, name);
+    this.runner = runner ?? hlsRunner(hls);
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     this.sampler = window.setInterval(() => this.sample(), sampleMs);
     document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
+    // Others learn at once that a page is gone which says so.
+    addEventListener("pagehide", () => this.session?.swarming?.end(), { signal: this.listeners.signal });
     for (const name of ["online", "pageshow"]) addEventListener(name, () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
@@ -207,7 +201,7 @@ export class Player extends EventTarget {
   /** What is played now. */
   moment(): Moment {
     const playing = this.playback?.playing() ?? null;
-    const info = this.manifest && [...this.manifest.renditions.values()][0];
+    const info = this.manifest && (this.manifest.renditions.get(playing?.entry.r ?? "") ?? [...this.manifest.renditions.values()][0]);
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     const delayMs = playing && this.clock ? this.clock.now() - (playing.entry.at + playing.into * 1000) : null;
@@ -292,7 +286,7 @@ export class Player extends EventTarget {
     let pause = pollMs;
     while (!signal.aborted) {
       try {
-        const [manifest] = await Promise.all([this.origin.manifest(undefined, signal), this.setClock(signal)]);
+        const [manifest] = await Promise.all([this.origin.manifest(undefined, signal), this.setClock(signal), this.runner.ready()]);
         pause = pollMs;
         if (!(await this.prove(manifest))) return;
         if (this.playable(manifest)) await this.play(signal);
@@ -360,8 +354,9 @@ export class Player extends EventTarget {
 
   /** Plays until the stream ends or the player must start over. */
   private async play(signal: AbortSignal): Promise<void> {
-    if (!supported()) {
-      this.detail = "This browser has no Media Source Extensions.";
+    const lack = this.runner.unsupported();
+    if (lack) {
+      this.detail = lack;
       this.set("unplayable");
       this.running?.abort();
       return;
@@ -388,11 +383,10 @@ export class Player extends EventTarget {
       { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
       { trouble, failed },
     );
-    this.playback = new Playback(
-      this.video,
-      this.session,
-      this.origin.url("index.m3u8"),
-      {
+    this.playback = this.runner.run({
+      ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target },
+      maxBuffer: maxBuffer === undefined ? Number.POSITIVE_INFINITY : maxBuffer / 2,
+      on: {
         piece: (entries) => {
           this.note(entries);
           if (this.verified === entries.length) this.changed();
@@ -412,9 +406,7 @@ export class Player extends EventTarget {
           this.wake();
         },
       },
-      this.target,
-      maxBuffer === undefined ? undefined : maxBuffer / 2,
-    );
+    });
     try {
       while (!signal.aborted) {
         await this.rest(500, signal);
@@ -457,7 +449,7 @@ export class Player extends EventTarget {
     const joined = this.session?.joinedAt;
     for (const e of entries) {
       this.written += e.dur;
-      if (this.clock && joined && order(e, joined) > 0) this.behind.add(this.clock.now() - e.issued);
+      if (this.clock && joined && e.issued > joined.issued) this.behind.add(this.clock.now() - e.issued);
     }
   }
 

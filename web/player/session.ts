@@ -9,7 +9,7 @@ import { Listing } from "./listing.ts";
 import type { Meter } from "./meter.ts";
 import type { Manifest, Origin } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
-import type { Source, Verified, Wanted } from "./source.ts";
+import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
 import { Swarming } from "./swarming.ts";
 import type { SignedEntry } from "./trust.ts";
 
@@ -36,8 +36,12 @@ export interface SessionEvents {
   failed(err: unknown): void;
 }
 
+/** A rendition whose newest entry is so much older (ms) than another's has newer ones, which nobody told of. */
+const unheardMs = 500;
+const catchUpMs = 3_000;
+
 export class Session implements Lists {
-  /** The newest entry when it began. */
+  /** The newest entry, when it began, of the rendition that it begins with. */
   readonly joinedAt: Entry | undefined;
   /** The player takes no media for now, so none is to be fetched ahead of it. */
   idle = false;
@@ -49,6 +53,7 @@ export class Session implements Lists {
   private readonly entries: Entries | null = null;
   private feed: Feed | null = null;
   private followed = "";
+  private caughtUp: Promise<void> = Promise.resolve();
   private part: Part | null = null;
 
   constructor(
@@ -59,7 +64,8 @@ export class Session implements Lists {
     this.origin = origin;
     this.source = source;
     this.manifest = manifest;
-    this.joinedAt = source.newest()?.entry;
+    const first = [...manifest.renditions.keys()].find((r) => source.book(r).newest);
+    this.joinedAt = first ? source.book(first).newest?.entry : undefined;
     for (const [r, { entries }] of manifest.renditions) {
       // Not verified yet, but listed: whatever they lead to will be.
       const listing = new Listing();
@@ -75,20 +81,17 @@ export class Session implements Lists {
     }
     source.learned = (signed) => this.learned(signed);
     source.fetched = ({ envelope }, bytes) => this.swarming?.keep(envelope, bytes);
-    if (this.joinedAt) {
-      this.fetchBurst(this.joinedAt);
-      this.follow(this.joinedAt.r);
-    }
+    if (first) this.follow(first);
     if (manifest.pass) {
       this.entries = new Entries({
         pass: (signal) => origin.pass(manifest.pass!, signal),
         entry: (r, json) => void this.told(r, json),
-
       });
     }
   }
 
   close(): void {
+    this.followed = "";
     this.leave();
     this.entries?.stop();
     this.feed?.stop();
@@ -119,8 +122,17 @@ export class Session implements Lists {
     this.swarming?.play(e, into);
   }
 
+  /** The rendition that is played. */
+  get playedRendition(): string {
+    return this.followed;
+  }
+
   multivariant(): string {
-    return multivariant(this.manifest.renditions);
+    return multivariant(this.manifest.renditions, (r) => this.listings.get(r)!.bitrate());
+  }
+
+  async current(): Promise<void> {
+    await this.caughtUp;
   }
 
   listing(r: string): Listing | undefined {
@@ -139,7 +151,7 @@ export class Session implements Lists {
     const entry = source.book(what.r).at(what.at)?.entry;
     if (bytes && entry) {
       source.forget(url);
-      return { bytes, entries: [entry] };
+      return { bytes, entries: [entry], ms: 0 };
     }
     swarming.asking(what.r, what.at, true);
     try {
@@ -149,14 +161,42 @@ export class Session implements Lists {
     }
   }
 
-  /** Says which rendition is played: its newest entries are to be known at once. */
-  follow(r: string): void {
+  /**
+   * Says which rendition is played: its newest entries are to be known at once, and its newest segment to be here. Returns
+   * when the newest entry was issued (ms) that is known of the stream: what comes later comes live.
+   */
+  follow(r: string): number {
+    const before = this.listings.get(this.followed)?.newest;
     const listing = this.listings.get(r);
-    if (r === this.followed || !listing) return;
+    const since = before?.issued ?? 0;
+    if (r === this.followed || !listing) return since;
     this.followed = r;
-    const { newest } = listing;
-    if (newest) this.swarming?.follow(r, { epoch: newest.epoch, n: newest.n + 1 });
     this.feed?.stop();
+    const { newest } = listing;
+    const passedBy = since - (newest?.issued ?? 0) > unheardMs;
+    if (passedBy) this.caughtUp = this.catchUp(r, listing);
+    else this.lookTo(r, listing);
+    return since;
+  }
+
+  /** Asks for entries that nobody told of while another rendition was played, and lists them, even with a hole before them. */
+  private async catchUp(r: string, listing: Listing): Promise<void> {
+    try {
+      await this.source.learn(await this.origin.manifest(undefined, AbortSignal.timeout(catchUpMs)));
+    } catch (err) {
+      if (err instanceof Fork || err instanceof BadProof) this.on.failed(err);
+      else this.on.trouble();
+    }
+    if (listing.hole()) listing.jump();
+    if (this.followed === r) this.lookTo(r, listing);
+  }
+
+  private lookTo(r: string, listing: Listing): void {
+    const { newest } = listing;
+    if (newest) {
+      if (!this.idle) this.fetchBurst(newest);
+      this.swarming?.follow(r, { epoch: newest.epoch, n: newest.n + 1 });
+    }
     this.feed = new Feed(this.origin, r, listing, {
       manifest: async (m) => {
         try {

@@ -36,6 +36,8 @@ interface Ahead {
 export interface Verified {
   bytes: Bytes;
   entries: Entry[];
+  /** How long the bytes took to come once they began to, in ms; 0 where they were here. By it the path to the origin is measured. */
+  ms: number;
 }
 
 /** Reads an address of the origin's; null for one that carries no media. */
@@ -177,15 +179,18 @@ export class Source {
       const response = await fetch(url, { cache, signal });
       answered();
       if (!response.ok) throw await httpError(response);
+      const began = performance.now();
       const bytes = new Uint8Array(await response.arrayBuffer());
+      const ms = performance.now() - began;
       try {
         switch (w.kind) {
           case "piece":
-            return await this.checkPiece(w.r, w.at, bytes, response.headers.get("Shoal-Entry"), signal);
+            return { ms, bytes, entries: await this.checkPiece(w.r, w.at, bytes, response.headers.get("Shoal-Entry"), signal) };
           case "segment":
-            return await this.checkSegment(w.r, w.msn, bytes, signal);
+            return { ms, bytes, entries: await this.checkSegment(w.r, w.msn, bytes, signal) };
           case "init":
-            return await this.checkInit(w.r, w.root, bytes, signal);
+            await this.checkInit(w.r, w.root, bytes, signal);
+            return { ms, bytes, entries: [] };
         }
       } catch (err) {
         if (!(err instanceof Rejected)) throw err;
@@ -196,7 +201,7 @@ export class Source {
     throw new BadPiece(why);
   }
 
-  private async checkPiece(r: string, at: Position, bytes: Bytes, header: string | null, signal: AbortSignal): Promise<Verified> {
+  private async checkPiece(r: string, at: Position, bytes: Bytes, header: string | null, signal: AbortSignal): Promise<Entry[]> {
     let entry: Entry | undefined;
     if (header) {
       const envelope = await reject(() => envelopeFromHeader(header));
@@ -215,10 +220,10 @@ export class Source {
     this.count([entry]);
     const signed = this.book(r).at(at);
     if (signed) this.fetched(signed, bytes);
-    return { bytes, entries: [entry] };
+    return [entry];
   }
 
-  private async checkSegment(r: string, msn: number, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+  private async checkSegment(r: string, msn: number, bytes: Bytes, signal: AbortSignal): Promise<Entry[]> {
     const entries = await this.gather(r, msn, signal);
     let at = 0;
     for (const e of entries) {
@@ -228,7 +233,7 @@ export class Source {
     if (at !== bytes.length) throw new Rejected("the segment is longer than what is signed");
     const whole = entries.filter((e) => !e.gap);
     this.count(whole);
-    return { bytes, entries: whole };
+    return whole;
   }
 
   /** Counts the bytes of pieces, each piece once: a segment has the bytes of pieces that came before it. */
@@ -242,13 +247,12 @@ export class Source {
     }
   }
 
-  private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+  private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<void> {
     if (hex(await rootOf(bytes)) !== root) throw new Rejected("the init segment is not the one that is signed");
     if (!this.book(r).knowsInit(root)) {
       await this.learn(await this.origin.manifest(undefined, signal));
       if (!this.book(r).knowsInit(root)) throw new Rejected("no entry names this init segment");
     }
-    return { bytes, entries: [] };
   }
 
   /** All entries of a segment: known ones, then what the manifest has, walking back in it. */

@@ -238,7 +238,8 @@ export class Swarming {
     setTimeout(() => this.end(), leaveMs);
   }
 
-  private end(): void {
+  /** Leaves at once, as who has no moment left. */
+  end(): void {
     this.over = true;
     this.setWarm(false);
     this.peering.leave();

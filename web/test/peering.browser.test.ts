@@ -60,18 +60,23 @@ async function exchange(a: Page, b: Page, frames: number): Promise<void> {
 
 const loopback = "--allow-loopback-in-peer-connection";
 
-describe.each([
-  ["that hides addresses behind mDNS names, as it does by default", [loopback], 2],
-  ["that tells its addresses", [loopback, "--disable-features=WebRtcHideLocalIpsWithMdns"], 20],
-])("in a browser %s", (_, args, megabytes) => {
+/** One browser for a group of tests, a fresh profile for each. */
+function inBrowser(...args: string[]): void {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await launch(args);
+    browser = await launch([loopback, ...args]);
   });
   afterAll(() => browser.close());
   beforeEach(async () => {
     context = await browser.newContext();
   });
+}
+
+describe.each([
+  ["that hides addresses behind mDNS names, as it does by default", [], 2],
+  ["that tells its addresses", ["--disable-features=WebRtcHideLocalIpsWithMdns"], 20],
+])("in a browser %s", (_, args, megabytes) => {
+  inBrowser(...args);
 
   test(`two pages meet through a tracker, pass ${megabytes} MB to each other, and notice when one is closed`, async () => {
     const a = await open({ id: id("a"), trackers: [tracker.url] });
@@ -80,38 +85,15 @@ describe.each([
     await Promise.all([a, b].map(isOpen));
     expect(await a.evaluate(() => [window.page.first!.initiator, window.page.opened])).toEqual([false, 1]);
     await exchange(a, b, Math.ceil((megabytes * 1e6) / 16_400));
-    const stats = await a.evaluate(() => window.page.peering.stats());
-    expect(stats).toHaveLength(1);
-    expect(stats[0]).toMatchObject({ state: "connected", local: expect.stringMatching(/host|prflx/), remote: expect.stringMatching(/host|prflx/) });
-    expect(stats[0]!.bytesIn).toBeGreaterThan(megabytes * 1e6);
-    expect(stats[0]!.rttMs).toBeGreaterThanOrEqual(0);
+    const stats = () => a.evaluate(() => window.page.peering.stats());
+    await expect.poll(async () => (await stats())[0]!.bytesIn, { timeout: 5_000 }).toBeGreaterThan(megabytes * 1e6); // browsers look but now and then
+    expect(await stats()).toEqual([expect.objectContaining({ state: "connected", local: expect.stringMatching(/host|prflx/), remote: expect.stringMatching(/host|prflx/) })]);
+    expect((await stats())[0]!.rttMs).toBeGreaterThanOrEqual(0);
     const closed = Date.now();
     await b.close();
     await a.waitForFunction(() => window.page.closed.length === 1, undefined, { polling: 10, timeout: 5_000 });
     expect(await a.evaluate((at) => window.page.closed[0]!.at - at, closed)).toBeLessThan(1_000);
     expect(await a.evaluate(() => window.page.troubles.filter((t) => !t.endsWith(": ")))).toEqual([]);
-  });
-
-  test("an offer waits for addresses no longer than they take, where no server is to be asked", async () => {
-    await open({ id: id("a"), trackers: [tracker.url] });
-    await expect.poll(() => tracker.heard.length, { interval: 5 }).toBe(1);
-    expect(tracker.heard[0]!.offers).toHaveLength(4);
-    const page = context.pages()[0]!;
-    const took = await page.evaluate(async () => {
-      const began = performance.now();
-      const p = window.page.peering as unknown as { offers: { clear(): void; take(n: number): Promise<unknown[]> } };
-      p.offers.clear();
-      await p.offers.take(1);
-      return performance.now() - began;
-    });
-    expect(took).toBeLessThan(300); // 30 to 40 ms on an idle machine
-  });
-
-  test("a STUN server that does not answer delays an offer by no more than it is worth", async () => {
-    const began = Date.now();
-    await open({ id: id("a"), trackers: [tracker.url], iceServers: [{ urls: "stun:127.0.0.1:9" }] });
-    await expect.poll(() => tracker.heard.length, { interval: 5, timeout: 5_000 }).toBe(1);
-    expect(Date.now() - began).toBeLessThan(3_500);
   });
 
   test("two pages that call each other through the swarm at once get one connection", async () => {
@@ -137,6 +119,32 @@ describe.each([
       await exchange(a, b, 10);
     }
     expect(await Promise.all(pages.map((p) => p.evaluate(() => [window.page.opened, window.page.closed.length])))).toEqual([[1, 0], [1, 0]]);
+  });
+});
+
+describe("a page alone", () => {
+  inBrowser();
+
+  test("an offer waits for addresses no longer than they take, where no server is to be asked", async () => {
+    await open({ id: id("a"), trackers: [tracker.url] });
+    await expect.poll(() => tracker.heard.length, { interval: 5 }).toBe(1);
+    expect(tracker.heard[0]!.offers).toHaveLength(4);
+    const page = context.pages()[0]!;
+    const took = await page.evaluate(async () => {
+      const began = performance.now();
+      const p = window.page.peering as unknown as { offers: { clear(): void; take(n: number): Promise<unknown[]> } };
+      p.offers.clear();
+      await p.offers.take(1);
+      return performance.now() - began;
+    });
+    expect(took).toBeLessThan(300); // 65 ms on an idle machine
+  });
+
+  test("a STUN server that does not answer delays an offer by no more than it is worth", async () => {
+    const began = Date.now();
+    await open({ id: id("a"), trackers: [tracker.url], iceServers: [{ urls: "stun:127.0.0.1:9" }] });
+    await expect.poll(() => tracker.heard.length, { interval: 5, timeout: 5_000 }).toBe(1);
+    expect(Date.now() - began).toBeLessThan(3_500);
   });
 
   test("relay only without a relay says so, and tells nobody anything", async () => {

@@ -127,14 +127,12 @@ export class Engine {
   private dispatch(events: Event[]): void {
     for (const e of events) {
       if (this.over) return;
-      if (e.is === "trouble") this.over = true;
       (this.o.on[e.is] as ((e: Event) => void) | undefined)?.(e);
-      if (e.is === "ended") this.close();
+      if (e.is === "trouble" || e.is === "ended") this.close();
     }
   }
 
   private fail(why: string): void {
     this.dispatch([{ is: "trouble", sentence: `The swarm cannot go on: ${why}. Video comes from the server alone.` }]);
-    this.close();
   }
 }

@@ -4,8 +4,11 @@ import { candidates } from "./descriptions.ts";
 
 /** The longest that is waited; Chromium gives up on a STUN server that does not answer after 10 s. */
 const mostMs = 1_500;
-/** After the candidate that was needed, for its like of other interfaces and servers. Chromium takes 100 ms more to say that these were all: TCP's come last, which nobody can use. */
-const settleMs = 20;
+/**
+ * After the candidate that was needed, for its like of other interfaces and servers: with 20 ms on a busy machine some were missed, and
+ * two sides that each miss another one do not meet. Chromium takes 100 ms more to say that these were all: TCP's come last, which nobody can use.
+ */
+const settleMs = 50;
 
 /** What is waited for: an address as the world sees it, or a relay's where nothing else may be told or may come after it. */
 export interface Wanted {

@@ -1,6 +1,7 @@
 // A player and all that is drawn of it inside one root: picture, controls, the question
 // of consent and the panel. The page, the frame and the element are this, with little around.
-import { Player, type PlayerOptions } from "../player.ts";
+import type { PlayerOptions } from "../options.ts";
+import { Player } from "../player.ts";
 import type { Verdict } from "../provenance.ts";
 import type { Mode, View } from "../view.ts";
 import { ConsentCard } from "./consent-card.ts";

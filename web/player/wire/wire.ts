@@ -98,7 +98,7 @@ export class Wire {
 
   private frame(bytes: Bytes): void {
     if (this.number === 0) throw new Error("a frame came before the extended handshake");
-    if (!this.over) this.o.on.frame(bytes);
+    this.o.on.frame(bytes);
   }
 
   private write(b: Bytes): void {

@@ -137,6 +137,7 @@ test("a genesis of another stream is no stream to take part in", async () => {
   e.tell({ do: "begin", with: { ...b.with, stream: "a".repeat(32) } });
   await vi.waitFor(() => expect(on.trouble).toHaveBeenCalledTimes(1));
   expect(on.ready).not.toHaveBeenCalled();
+  expect(TestWorker.all[0]!.terminated).toBe(true);
 });
 
 test("a worker that never comes does not let commands pile up without end", () => {

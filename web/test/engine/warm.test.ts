@@ -122,6 +122,20 @@ test("a creator who pauses is no fault of the swarm's: it is relied on as soon a
   expect(h.w.warm).toBe(true);
 });
 
+test("gossip that comes close behind the page's own copy after a pause makes up for it", () => {
+  const h = new Heads();
+  h.many(10);
+  h.wait(3_000);
+  const issued = epoch + h.now - 40;
+  for (let i = 0; i < 9; i++) {
+    for (const own of [true, false]) h.w.head(h.now + (own ? 0 : 50), { epoch, n: h.n, issued: issued + i * 200, dur }, own);
+    h.n++;
+    h.w.look(h.now + 50, true);
+    if (i < 8) h.now += 200;
+  }
+  expect(h.w.warm).toBe(true);
+});
+
 test("a new publish is judged by its own heads", () => {
   const h = new Heads();
   h.many(10);

@@ -15,13 +15,17 @@ export class FakeConnection implements Connection {
   sent: Uint8Array[] = [];
   same = true;
 
-  constructor(public on: ConnectionEvents) {}
+  constructor(
+    public on: ConnectionEvents,
+    private readonly refuse: boolean,
+  ) {}
 
   async offer(): Promise<string> {
     return sdp("offerer");
   }
   async accept(offer: string): Promise<string> {
     this.accepted.push(offer);
+    if (this.refuse) throw new Error("no description");
     return sdp("answerer");
   }
   async answered(answer: string): Promise<boolean> {
@@ -47,8 +51,10 @@ export class FakeConnection implements Connection {
 /** Makes fakes and keeps them. */
 export class Fakes {
   readonly all: FakeConnection[] = [];
+  /** Those that are made refuse what is offered, as a browser does nonsense. */
+  refuse = false;
   readonly connect: Connect = (_, on) => {
-    const c = new FakeConnection(on);
+    const c = new FakeConnection(on, this.refuse);
     this.all.push(c);
     return c;
   };

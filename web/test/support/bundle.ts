@@ -2,19 +2,24 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { build, type Rolldown } from "vite";
+import { engineWorker } from "../../engine.plugin.ts";
 
 export async function serveScript(entry: string): Promise<{ url: string; stop(): Promise<void> }> {
   const built = (await build({
     configFile: false,
     logLevel: "error",
     publicDir: false,
-    build: { write: false, target: "es2022", minify: false, modulePreload: false, rollupOptions: { input: entry } },
+    plugins: [engineWorker],
+    build: {
+      ...{ write: false, target: "es2022", minify: false, modulePreload: false },
+      rollupOptions: { input: entry, output: { entryFileNames: "script.js" } },
+    },
   })) as Rolldown.RolldownOutput;
-  const script = built.output[0].code;
+  const files = new Map(built.output.map((o) => [`/${o.fileName}`, o.type === "chunk" ? o.code : o.source]));
   const server: Server = createServer((request, response) => {
-    const js = request.url === "/script.js";
-    response.setHeader("content-type", js ? "text/javascript" : "text/html");
-    response.end(js ? script : '<!doctype html><title>test</title><link rel="icon" href="data:,"><script type="module" src="/script.js"></script>');
+    const file = files.get(new URL(request.url ?? "/", "http://x").pathname);
+    response.setHeader("content-type", file ? "text/javascript" : "text/html");
+    response.end(file ?? '<!doctype html><title>test</title><link rel="icon" href="data:,"><script type="module" src="/script.js"></script>');
   });
   await new Promise<void>((r) => server.listen(0, "127.0.0.1", r));
   return {

@@ -109,30 +109,33 @@ export class TestOrigin {
         res.end('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.42c01e,mp4a.40.2",RESOLUTION=640x360\nv0/index.m3u8\n');
         return;
       }
+      // Only players that know nothing of the manifest ask for it; they are given v0.
       const msn = q.get("_HLS_msn");
       const until = Date.now() + 5_000;
       while (msn !== null && s.live && !reached(s, Number(msn), Number(q.get("_HLS_part") ?? -1)) && Date.now() < until) await s.next(1_000);
       res.end(mediaPlaylist(s));
       return;
     }
-    const init = /^v0\/init\/([0-9a-f]{64})\.mp4$/.exec(path);
-    if (init?.[1] === s.initRoot) return bytes(res, s.clip.init);
-    const piece = /^v0\/(\d+)\/(\d+)\.m4s$/.exec(path);
-    if (piece) return this.piece(s, Number(piece[1]), Number(piece[2]), res);
-    const segment = /^v0\/seg\/(\d+)\.m4s$/.exec(path);
-    if (segment) {
-      const parts = s.made.filter((m) => m.entry.msn === Number(segment[1]));
+    const r = path.split("/")[0]!;
+    const track = s.renditions.get(r);
+    const init = /^\w+\/init\/([0-9a-f]{64})\.mp4$/.exec(path);
+    if (track && init?.[1] === track.initRoot) return bytes(res, track.clip.init);
+    const piece = /^\w+\/(\d+)\/(\d+)\.m4s$/.exec(path);
+    if (track && piece) return this.piece(s, r, Number(piece[1]), Number(piece[2]), res);
+    const segment = /^\w+\/seg\/(\d+)\.m4s$/.exec(path);
+    if (track && segment) {
+      const parts = track.made.filter((m) => m.entry.msn === Number(segment[1]));
       if (parts.length > 0 && reached(s, Number(segment[1]) + 1, 0)) return bytes(res, Buffer.concat(parts.map((p) => this.out(p))));
     }
     json(res, 404, { error: "there is no such piece" });
   }
 
-  private async piece(s: TestStream, epoch: number, n: number, res: ServerResponse): Promise<void> {
+  private async piece(s: TestStream, r: string, epoch: number, n: number, res: ServerResponse): Promise<void> {
     const until = Date.now() + 5_000;
-    let m = s.find(epoch, n);
+    let m = s.find(epoch, n, r);
     while (!m && s.live && s.epoch === epoch && Date.now() < until) {
       await s.next(1_000);
-      m = s.find(epoch, n);
+      m = s.find(epoch, n, r);
     }
     if (!m) return json(res, 404, { error: "there is no such piece" });
     const header = this.header ? this.header(m) : entryHeader(m);
@@ -141,29 +144,34 @@ export class TestOrigin {
   }
 
   private out(m: Made): Uint8Array {
-    const name = `${m.entry.epoch}/${m.entry.n}`;
+    const name = `${m.entry.r}/${m.entry.epoch}/${m.entry.n}`;
     const times = (this.times.get(name) ?? 0) + 1;
     this.times.set(name, times);
     return this.tamper ? this.tamper(m, times) : m.data;
   }
 
   private async manifest(s: TestStream, q: URLSearchParams, res: ServerResponse): Promise<void> {
-    let entries = s.made;
+    const only = q.get("r");
+    let of = (made: Made[]): Made[] => {
+      const start = made.slice(-60).find((m) => m.entry.part === 0);
+      return start ? made.slice(made.indexOf(start)) : [];
+    };
     const after = q.get("after");
     if (after) {
       const [epoch, n] = after.split(".").map(Number);
       const wasLive = s.live;
-      const found = () => s.made.filter((m) => m.entry.epoch > epoch! || (m.entry.epoch === epoch && m.entry.n > n!));
+      of = (made) => made.filter((m) => m.entry.epoch > epoch! || (m.entry.epoch === epoch && m.entry.n > n!)).slice(0, 200);
       const until = Date.now() + 5_000;
-      while (found().length === 0 && s.live === wasLive && Date.now() < until) await s.next(1_000);
-      entries = found().slice(0, 200);
+      while (of(s.renditions.get(only!)?.made ?? []).length === 0 && s.live === wasLive && Date.now() < until) await s.next(1_000);
     } else if (q.get("epoch")) {
       const [epoch, from, to] = ["epoch", "from", "to"].map((k) => Number(q.get(k)));
-      entries = s.made.filter((m) => m.entry.epoch === epoch && m.entry.n >= from! && m.entry.n <= to!);
-    } else {
-      const start = s.made.slice(-60).find((m) => m.entry.part === 0);
-      entries = start ? s.made.slice(s.made.indexOf(start)) : [];
+      of = (made) => made.filter((m) => m.entry.epoch === epoch && m.entry.n >= from! && m.entry.n <= to!);
     }
+    const renditions = [...s.renditions].map(([r, { made }], i) => {
+      const entries = only === null || only === r ? of(made) : [];
+      const size = { width: 640 >> i, height: 360 >> i };
+      return [r, { codecs: "avc1.42c01e,mp4a.40.2", ...size, frame_rate: 29.97, playlist: `${r}/index.m3u8`, entries: entries.map((m) => m.envelope) }];
+    });
     json(res, 200, {
       v: 1,
       name: s.name,
@@ -174,9 +182,7 @@ export class TestOrigin {
       genesis: s.genesis,
       rotations: [],
       sessions: s.sessions,
-      renditions: {
-        v0: { codecs: "avc1.42c01e,mp4a.40.2", width: 640, height: 360, frame_rate: 29.97, playlist: "v0/index.m3u8", entries: entries.map((m) => m.envelope) },
-      },
+      renditions: Object.fromEntries(renditions),
     });
   }
 }

@@ -18,6 +18,9 @@ export interface Stream {
   watch_url: string;
 }
 
+/** Flags by which `shoal up` takes part in swarms, and its viewers' pages at once. */
+export const swarming = ["--torrent=127.0.0.1:0", "--webrtc=127.0.0.1:0", "--tracker-udp=127.0.0.1:0", "--stun=127.0.0.1:0", "--consent=share"];
+
 /** Polls until `look` finds something; says what it waited for when it never does. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
   const end = Date.now() + ms;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type Bytes, concat, hex, utf8 } from "../../player/bytes.ts";
+import { decode } from "../../player/wire/bencode.ts";
 import { maxFrame } from "../../player/swarm/messages.ts";
 import { extendedHandshake, frame, greeting, infohash, message, pair, peerId, settled, u32, Watched } from "./rig.ts";
 
@@ -149,6 +150,10 @@ describe("a peer that is no use or means harm is ended", () => {
     await vi.advanceTimersByTimeAsync(15_000);
     expect(a.ended).not.toBeNull();
   });
+});
+
+test("what nests without end is refused before it fills the stack", () => {
+  expect(() => decode(utf8("l".repeat(60_000)))).toThrow("nest");
 });
 
 describe("however the channel cuts the bytes", () => {
