@@ -17,6 +17,8 @@ let stream: Stream;
 let neighbour: Page;
 let script: string; // of hostile pages
 
+/** That the picture may stand still for where nothing should be noticed: machines that run many tabs hold each up a little. */
+const shortMs = 1_000;
 const picture = { size: "160x90", fps: 10 }; // the less there is to decode, the more tabs a machine bears
 
 beforeAll(async () => {
@@ -70,14 +72,14 @@ class Gate {
   }
 }
 
-describe("a tab", () => {
+describe.concurrent("a tab", () => {
   test("in a browser without WebRTC plays from the server, and says why it cannot share", () =>
     inTab(
       browser,
       stream.watch_url,
       async (page) => {
         await playing(page);
-        await playsOn(page, 3, 500);
+        await playsOn(page, 3, shortMs);
         expect(await stats(page)).toMatchObject({ mode: "edge", limit: "unsupported", swarm: { state: "off" } });
         await page.click("#swarm-open");
         await page.waitForSelector(".remark");
@@ -93,7 +95,7 @@ describe("a tab", () => {
       async (page) => {
         await playing(page);
         await explains(page, /WebRTC/, 40_000);
-        await playsOn(page, 2, 500);
+        await playsOn(page, 2, shortMs);
       },
       { before: (c) => c.addInitScript(noWayThrough) },
     ));
@@ -106,7 +108,7 @@ describe("a tab", () => {
       async (page) => {
         await playing(page);
         await explains(page, /tracker/);
-        await playsOn(page, 2, 500);
+        await playsOn(page, 2, shortMs);
         tracker.open = true;
         await swarming(page);
       },
@@ -123,7 +125,7 @@ describe("a tab", () => {
         await swarming(page);
         const before = await stats(page);
         tracker.shut();
-        await playsOn(page, 4, 500);
+        await playsOn(page, 4, shortMs);
         const s = await swarming(page, 1_000);
         expect(s.swarm.peers.map((p) => p.id)).toEqual(expect.arrayContaining(before.swarm.peers.slice(0, 1).map((p) => p.id)));
         expect(s.swarm.detail).toBe("");
@@ -138,7 +140,7 @@ describe("a tab", () => {
       stream.watch_url,
       async (page) => {
         await swarming(page);
-        await playsOn(page, 2, 500);
+        await playsOn(page, 2, shortMs);
       },
       { before: (c) => Gate.at(c, /\/nats/, false) },
     ));
@@ -152,7 +154,7 @@ describe("a tab", () => {
         await playing(page);
         nats.shut();
         await swarming(page);
-        await playsOn(page, 2, 500);
+        await playsOn(page, 2, shortMs);
       },
       { before: async (c) => (nats = await Gate.at(c, /\/nats/, true)) },
     );
@@ -163,10 +165,10 @@ describe("a tab", () => {
       await swarming(page);
       const { stalls } = await stats(page);
       await page.route(/\/(live|api)\//, (r) => r.abort());
-      await playsOn(page, 8, 1_000);
+      await playsOn(page, 8, 1_500);
       expect((await stats(page)).state).toBe("playing");
       await page.unroute(/\/(live|api)\//);
-      await playsOn(page, 2, 500);
+      await playsOn(page, 2, shortMs);
       expect((await stats(page)).stalls - stalls).toBeLessThanOrEqual(1);
       await swarming(page, 5_000);
     });
@@ -215,7 +217,7 @@ describe("a tab", () => {
       stream.watch_url,
       async (page) => {
         await swarming(page);
-        await playsOn(page, 2, 500);
+        await playsOn(page, 2, shortMs);
       },
       {
         expected: /status of 404|ERR_|Content Security Policy/,
@@ -237,18 +239,22 @@ describe("a tab", () => {
     }
   });
 
-  test("that goes to another page leaves the swarm at once, and plays as one viewer when it comes back from the browser's cache", () =>
-    inTab(browser, stream.watch_url, async (page) => {
+  test("that goes to another page leaves the swarm at once, and plays as one viewer when it comes back from the browser's cache", async () => {
+    const stream = await shoal.add("visited"); // where nobody else comes and goes
+    const publisher = shoal.ffmpeg(stream, picture);
+    await inTab(browser, stream.watch_url, async (page) => {
       await swarming(page);
-      const before = await viewers();
+      const before = await viewers(stream);
       await page.evaluate(() => Object.assign(window, { kept: true }));
       await page.goto(shoal.http);
-      await eventually("the tracker to count one less", async () => (await viewers()) === before - 1, 5_000);
+      await eventually("the tracker to count one less", async () => (await viewers(stream)) === before - 1, 5_000);
       await page.goBack({ waitUntil: "commit" });
       expect(await page.evaluate(() => "kept" in window)).toBe(true);
       await swarming(page);
-      expect(await viewers()).toBe(before);
-    }));
+      expect(await viewers(stream)).toBe(before);
+    });
+    await publisher.stop();
+  });
 
   test("that may hold little holds no more, and is fed by the swarm", async () => {
     const most = 1_000_000;
@@ -265,8 +271,8 @@ describe("a tab", () => {
   });
 });
 
-describe("hostile", () => {
-  test.each(["blocks", "heads", "leaves", "too long"])("a viewer who forges %s is thrown out by all, plays no byte to anybody, and the others go on", async (lie) => {
+describe.concurrent("hostile", () => {
+  test("viewers who forge blocks, signatures and leaf hashes, or send what is too long, are thrown out by all: no byte of theirs is played, and the others go on", async () => {
     let appends!: Awaited<ReturnType<typeof watchAppends>>;
     await inTab(
       browser,
@@ -278,9 +284,12 @@ describe("hostile", () => {
         await hostile.goto(shoal.http);
         await hostile.addScriptTag({ content: script, type: "module" });
         await hostile.waitForFunction(() => "Forger" in window);
-        await hostile.evaluate(async ([name, id, lie]) => (window.forger = await window.Forger.start(name!, id!, lie!)), [stream.name, stream.stream_id, lie]);
-        await eventually("the forger to be thrown out", () => hostile.evaluate(() => window.forger.met > 0 && window.forger.thrownOut === window.forger.met), 20_000);
-        await playsOn(page, 3, 500);
+        await hostile.evaluate(
+          async ([name, id, ...lies]) => (window.forgers = await Promise.all(lies.map((lie) => window.Forger.start(name!, id!, lie)))),
+          [stream.name, stream.stream_id, "blocks", "heads", "leaves", "too long"],
+        );
+        await eventually("the forgers to be thrown out", () => hostile.evaluate(() => window.forgers.every((f) => f.met > 0 && f.thrownOut === f.met)), 20_000);
+        await playsOn(page, 3, shortMs);
         await context.close();
         await swarming(page, 5_000);
         const seen = await appends(page);
@@ -299,7 +308,7 @@ describe("hostile", () => {
       async (page) => {
         await playing(page);
         await explains(page, /tracker/);
-        await playsOn(page, 3, 500);
+        await playsOn(page, 3, shortMs);
         expect(await page.evaluate(() => (window as unknown as { made: number }).made)).toBeLessThan(64);
       },
       {
@@ -325,8 +334,8 @@ describe("when shoal is killed and starts again on the same ports", () => {
     }));
 });
 
-/** How many the tracker counts in the swarm. */
-async function viewers(): Promise<number> {
+/** How many the tracker counts in the swarm of a stream. */
+async function viewers(stream: Stream): Promise<number> {
   const torrent = Buffer.from(await (await fetch(`${shoal.http}/live/${stream.name}/stream.torrent`)).arrayBuffer());
   const hash = createHash("sha1").update(torrent.subarray(torrent.indexOf("4:info") + "4:info".length, -1)).digest("hex");
   const said = await (await fetch(`${shoal.http}/scrape?info_hash=${hash.replaceAll(/../g, "%$&")}`)).text();

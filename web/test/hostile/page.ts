@@ -131,7 +131,7 @@ class Forger {
 declare global {
   interface Window {
     Forger: typeof Forger;
-    forger: Forger;
+    forgers: Forger[];
   }
 }
 
