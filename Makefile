@@ -18,7 +18,7 @@ DATA ?= ./data
 
 WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
-.PHONY: help setup build run test soak bench lint fmt cross vuln clean
+.PHONY: help setup build run test faults soak bench lint fmt cross vuln clean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,8 +39,12 @@ run: build ## start Shoal with a demonstration stream; state in DATA (./data), D
 test: build ## run every kind of test, browser included (at most 10 minutes on 2 cores)
 	@scripts/test
 
+faults: build ## test what a tab in the swarm does when something around it fails (4 minutes)
+	@npm --prefix web run --silent test:faults
+
 soak: build ## run the tests with their full counts: kill tests, fuzzing, long plays
 	@SHOAL_SOAK=1 scripts/test
+	@SHOAL_SOAK=1 npm --prefix web run --silent test:faults
 	@scripts/fuzz 60s
 
 bench: build ## measure beside peers and physical limits; see docs/BENCHMARKS.md
