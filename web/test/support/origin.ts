@@ -10,9 +10,10 @@ import type { Made, TestStream } from "./stream.ts";
 const web = resolve(import.meta.dirname, "../..");
 
 /** The policy that the Go handler sends, so that pages are tested under it. */
-const policy = [...readFileSync(resolve(web, "site.go"), "utf8").matchAll(/const policy = ((?:"[^"]*"[\s+]*)+)/g)]
-  .flatMap((m) => [...m[1]!.matchAll(/"([^"]*)"/g)].map((q) => q[1]!))
-  .join("");
+const policy = [.../func \(s \*Site\) policy[^{]*\{([^}]*)\}/.exec(readFileSync(resolve(web, "site.go"), "utf8"))![1]!.matchAll(/"([^"]*)"/g)]
+  .map((quoted) => quoted[1]!)
+  .join("")
+  .replace(/$/, "'self'");
 
 /** The members of manifest.json that say what pages may do for the swarm. */
 export interface SwarmMembers {
