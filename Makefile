@@ -18,10 +18,10 @@ DATA ?= ./data
 
 WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
-.PHONY: help setup build run test faults soak bench lint fmt cross vuln clean
+.PHONY: help setup build run test faults soak bench bench-browser lint fmt cross vuln clean
 
 help: ## list these commands
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## install what is missing: Debian packages, and npm packages inside the repository
 	@scripts/setup
@@ -49,6 +49,9 @@ soak: build ## run the tests with their full counts: kill tests, fuzzing, long p
 
 bench: build ## measure beside peers and physical limits; see docs/BENCHMARKS.md
 	@go run ./bench $(BENCH)
+
+bench-browser: build ## measure tabs in the swarm beside HTTP alone and p2p-media-loader (20 minutes)
+	@go run ./bench browser
 
 lint: setup ## check style and laws
 	@$(TOOL) golangci-lint run
