@@ -21,7 +21,7 @@ WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts 
 .PHONY: help setup build run test faults soak bench bench-browser lint fmt cross vuln clean
 
 help: ## list these commands
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: ## install what is missing: Debian packages, and npm packages inside the repository
 	@scripts/setup

@@ -76,7 +76,7 @@ func telemetrySubject(id event.StreamID, session string) string {
 // token names; the server puts them in (scoped signing keys, see auth.go).
 const (
 	ofToken event.StreamID = "{{tag(stream)}}" //nolint:gosec // a template, no credential
-	ofName                 = "{{name()}}"
+	ofName  string         = "{{name()}}"
 )
 
 func streamSubject(id event.StreamID) string { return subjectRoot + ".stream." + string(id) }
