@@ -16,9 +16,9 @@ TARGETS := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 # Where `make run` keeps its state.
 DATA ?= ./data
 
-WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f 2>/dev/null)
+WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
-.PHONY: help setup build run test soak bench bench-browser lint fmt cross vuln clean
+.PHONY: help setup build run test faults soak bench bench-browser lint fmt cross vuln clean
 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -39,14 +39,18 @@ run: build ## start Shoal with a demonstration stream; state in DATA (./data), D
 test: build ## run every kind of test, browser included (at most 10 minutes on 2 cores)
 	@scripts/test
 
+faults: build ## test what a tab in the swarm does when something around it fails (4 minutes)
+	@npm --prefix web run --silent test:faults
+
 soak: build ## run the tests with their full counts: kill tests, fuzzing, long plays
 	@SHOAL_SOAK=1 scripts/test
+	@SHOAL_SOAK=1 npm --prefix web run --silent test:faults
 	@scripts/fuzz 60s
 
 bench: build ## measure beside peers and physical limits; see docs/BENCHMARKS.md
 	@go run ./bench $(BENCH)
 
-bench-browser: build ## measure the swarm in browser tabs beside HTTP alone and p2p-media-loader
+bench-browser: build ## measure tabs in the swarm beside HTTP alone and p2p-media-loader (15 minutes)
 	@go run ./bench browser
 
 lint: setup ## check style and laws
@@ -67,4 +71,4 @@ vuln: ## look the dependencies up in Go's vulnerability database, which is on th
 	@$(TOOL) govulncheck ./...
 
 clean: ## remove what was built, but no state
-	@rm -rf bin web/dist/assets web/dist/*.html bench/out
+	@rm -rf bin web/dist/assets web/dist/*.html web/dist/player.js web/player/dist bench/out

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"os/exec"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,12 +32,8 @@ func (s *served) stop() {
 
 // serveOurs starts shoal up and a camera; consent is what the operator lets pages do.
 func serveOurs(ctx context.Context, consent string) (*served, error) {
-	var args []string
-	if help, err := exec.CommandContext(ctx, "bin/shoal", "up", "--help").Output(); err == nil && strings.Contains(string(help), "--consent") {
-		args = []string{"--consent", consent}
-	}
 	s := &served{ready: 5 * time.Second}
-	up, err := startShoal(ctx, args...)
+	up, err := startShoal(ctx, "--consent", consent)
 	if err != nil {
 		return nil, err
 	}

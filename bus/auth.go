@@ -24,6 +24,7 @@ import (
 type authority struct {
 	operator, system, account nkeys.KeyPair
 	services                  nkeys.KeyPair // scoped signing key of the role "service"
+	pages                     nkeys.KeyPair // scoped signing key of the role "page"
 	creds                     []byte        // a service's token and key
 	credsFile                 string
 }
@@ -46,6 +47,7 @@ func openAuthority(dir string) (*authority, error) {
 		{"system.nk", nkeys.CreateAccount, nkeys.PrefixByteAccount, &a.system},
 		{"account.nk", nkeys.CreateAccount, nkeys.PrefixByteAccount, &a.account},
 		{"services.nk", nkeys.CreateAccount, nkeys.PrefixByteAccount, &a.services},
+		{"pages.nk", nkeys.CreateAccount, nkeys.PrefixByteAccount, &a.pages},
 	} {
 		kp, err := openKey(filepath.Join(dir, k.file), k.make, k.kind)
 		if err != nil {
@@ -175,6 +177,20 @@ func (a *authority) accountClaims() *jwt.AccountClaims {
 	service.Template.Pub.Allow.Add(subjectRoot+".>", "$JS.API.>", "$JS.ACK.>", "_INBOX.>")
 	service.Template.Sub.Allow.Add(subjectRoot+".>", "_INBOX.>")
 	c.SigningKeys.AddScopedSigner(service)
+
+	page := jwt.NewUserScope()
+	page.Key = publicKey(a.pages)
+	page.Role = "page"
+	page.Template.Sub.Allow.Add(manifestSubject(ofToken, "*"), controlSubject(ofToken, ofName))
+	page.Template.Pub.Allow.Add(telemetrySubject(ofToken, ofName))
+	page.Template.Subs = pageSubs
+	page.Template.Payload = pagePayload
+	// A pass is given to whoever asks for it: a key beside it would come by the same way
+	// and prove nothing more, and a page without one needs no signature to connect.
+	page.Template.BearerToken = true
+	// Good for /nats alone, whose rates it would go around anywhere else.
+	page.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess)
+	c.SigningKeys.AddScopedSigner(page)
 	return c
 }
 

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/time/rate"
 )
 
 // ServerOptions configures an embedded server.
@@ -34,6 +36,14 @@ type Server struct {
 	maxStore int64 // 0: unknown
 	started  chan struct{}
 }
+
+const (
+	// authTimeout is how long a page on a slow network may take for its first word.
+	authTimeout = 5 * time.Second
+	// pingInterval makes a page that has vanished cost a minute and a half (the server
+	// gives up on the third ping that nobody answers).
+	pingInterval = 30 * time.Second
+)
 
 // startLimit bounds a start: recovering a large PIECES takes seconds, not minutes.
 const startLimit = time.Minute
@@ -68,6 +78,9 @@ func StartServer(ctx context.Context, opts ServerOptions) (*Server, error) {
 		JetStreamMaxStore:      s.maxStore,
 		SyncAlways:             true,
 		MaxPayload:             maxPayload,
+		AuthTimeout:            authTimeout.Seconds(),
+		PingInterval:           pingInterval,
+		Cluster:                server.ClusterOpts{NoAdvertise: true}, // pages must not learn where services connect
 		DisableJetStreamBanner: true,
 	}
 	if opts.Listen != "" {
@@ -82,7 +95,7 @@ func StartServer(ctx context.Context, opts ServerOptions) (*Server, error) {
 		return nil, fmt.Errorf("configure the NATS server: %w", err)
 	}
 	fatal := make(chan error, 1)
-	s.ns.SetLoggerV2(&serverLog{log: log, fatal: fatal}, false, false, false)
+	s.ns.SetLoggerV2(&serverLog{log: log, fatal: fatal, clients: rate.NewLimiter(clientLines, 10*clientLines)}, false, false, false)
 	go func() {
 		defer close(s.started)
 		s.ns.Start()
@@ -148,16 +161,24 @@ func (s *Server) CredsFile() string { return s.auth.credsFile }
 // serverLog hands the server's warnings and errors to slog. Its notices tell of its
 // own start and stop and are left out.
 type serverLog struct {
-	log   *slog.Logger
-	fatal chan<- error
+	log     *slog.Logger
+	fatal   chan<- error
+	clients *rate.Limiter
 }
 
-func (l *serverLog) Warnf(format string, v ...any) {
-	l.log.Warn("nats server", "message", fmt.Sprintf(format, v...))
-}
+// clientLines is how many lines a second the log takes about clients: any page can be
+// the cause of one, with everything that it may not do.
+const clientLines = 2
 
-func (l *serverLog) Errorf(format string, v ...any) {
-	l.log.Error("nats server", "message", fmt.Sprintf(format, v...))
+func (l *serverLog) Warnf(format string, v ...any)  { l.tell(slog.LevelWarn, format, v) }
+func (l *serverLog) Errorf(format string, v ...any) { l.tell(slog.LevelError, format, v) }
+
+func (l *serverLog) tell(level slog.Level, format string, v []any) {
+	text := fmt.Sprintf(format, v...)
+	if strings.Contains(text, " - cid:") && !l.clients.Allow() {
+		return
+	}
+	l.log.Log(context.Background(), level, "nats server", "message", text)
 }
 
 // Fatalf keeps the first reason why the server cannot start; the server goes on to

@@ -56,7 +56,7 @@ func TestKeysAreMadeOnceAndNobodyElseReadsThem(t *testing.T) {
 		return m
 	}
 	first, second := read(), read()
-	if len(first) != 5 || len(second) != 5 {
+	if len(first) != 6 || len(second) != 6 {
 		t.Fatalf("%d files, then %d", len(first), len(second))
 	}
 	for f := range first {

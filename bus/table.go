@@ -19,6 +19,8 @@ import (
 //	STREAM    shoal.stream.<stream>                event.StreamFact
 //	PEERS     shoal.peer.<region>.<stream>         event.PeerFact; <stream> may be an infohash
 //	DEAD      shoal.dead.<consumer>                what a consumer gave up on
+//	(none)    shoal.control.<stream>.<session>     advice to one page
+//	(none)    shoal.telemetry.<stream>.<session>   what one page reports
 //
 // Every follow is an ephemeral, unacknowledged, ordered consumer of one subject (or
 // of all of STREAM), whose place is kept by the follower (see follower.go): what a
@@ -62,6 +64,21 @@ func closeOf(subject string) (event.StreamID, event.Rendition, error) {
 	return id, r, err
 }
 
+func controlSubject(id event.StreamID, session string) string {
+	return subjectRoot + ".control." + string(id) + "." + session
+}
+
+func telemetrySubject(id event.StreamID, session string) string {
+	return subjectRoot + ".telemetry." + string(id) + "." + session
+}
+
+// ofToken and ofName stand in subjects for the stream and the session that a page's
+// token names; the server puts them in (scoped signing keys, see auth.go).
+const (
+	ofToken event.StreamID = "{{tag(stream)}}" //nolint:gosec // a template, no credential
+	ofName  string         = "{{name()}}"
+)
+
 func streamSubject(id event.StreamID) string { return subjectRoot + ".stream." + string(id) }
 
 const allStreams = subjectRoot + ".stream.*"
@@ -84,6 +101,13 @@ const (
 	headerDeadError   = "Shoal-Dead-Error"   // the first error it met
 	headerDeadSubject = "Shoal-Dead-Subject" // where the message came from
 	headerDeadSeq     = "Shoal-Dead-Seq"     // and its sequence there
+)
+
+// What one page may have of the server. The server holds to these; how much a page may
+// send in a second is bounded at its WebSocket (pages.go).
+const (
+	pageSubs    = 8
+	pagePayload = 8 << 10
 )
 
 const (

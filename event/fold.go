@@ -7,6 +7,7 @@ type StreamState struct {
 	ID        StreamID
 	Name      StreamName
 	Unlisted  bool
+	Sensitive bool
 	Removed   bool
 	Seq       uint64 // subject sequence of the last fact applied, for compare-and-set
 	Genesis   []byte // DSSE
@@ -55,7 +56,8 @@ func (s *StreamState) Apply(seq uint64, f StreamFact) {
 	s.Seq = seq
 	switch f := f.(type) {
 	case GenesisPublished:
-		s.Name, s.Genesis, s.Unlisted, s.Removed = f.Name, f.Envelope, f.Unlisted, false
+		s.Name, s.Genesis, s.Removed = f.Name, f.Envelope, false
+		s.Unlisted, s.Sensitive = f.Unlisted, f.Sensitive
 	case RootRotated:
 		s.Rotations = append(s.Rotations, f.Envelope)
 	case SessionPublished:

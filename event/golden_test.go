@@ -26,11 +26,12 @@ var update = flag.Bool("update", false, "write the golden files of facts that ha
 // facts holds a fact of every kind with every field set: what the golden files of
 // this build's version say.
 var facts = map[string]event.StreamFact{
-	"genesis":       event.GenesisPublished{Name: "live-1", Envelope: json.RawMessage(`{"payloadType":"t","payload":"cGF5bG9hZA==","signatures":[]}`), Unlisted: true},
-	"root_rotated":  event.RootRotated{Envelope: json.RawMessage(`{"payload":"cm90YXRpb24="}`)},
-	"session":       event.SessionPublished{Envelope: json.RawMessage(`{"payload":"c2Vzc2lvbg=="}`)},
-	"publish_key":   event.PublishKeySet{Key: event.DigestOf([]byte("publish key"))},
-	"epoch_claimed": event.EpochClaimed{Epoch: 1_700_000_000_000, Instance: "ingest-1"},
+	"genesis":           event.GenesisPublished{Name: "live-1", Envelope: json.RawMessage(`{"payloadType":"t","payload":"cGF5bG9hZA==","signatures":[]}`), Unlisted: true},
+	"genesis_sensitive": event.GenesisPublished{Name: "live-1", Envelope: json.RawMessage(`{"payload":"cGF5bG9hZA=="}`), Sensitive: true},
+	"root_rotated":      event.RootRotated{Envelope: json.RawMessage(`{"payload":"cm90YXRpb24="}`)},
+	"session":           event.SessionPublished{Envelope: json.RawMessage(`{"payload":"c2Vzc2lvbg=="}`)},
+	"publish_key":       event.PublishKeySet{Key: event.DigestOf([]byte("publish key"))},
+	"epoch_claimed":     event.EpochClaimed{Epoch: 1_700_000_000_000, Instance: "ingest-1"},
 	"tracks": event.TracksAnnounced{
 		Epoch: 1_700_000_000_000, Rendition: event.Source, Root: event.Root{1, 2, 3}, Init: []byte("ftyp moov"),
 		Codecs: "avc1.640028,mp4a.40.2", Width: 1920, Height: 1080, FrameRate: 29.97,

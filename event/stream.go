@@ -15,6 +15,9 @@ type GenesisPublished struct {
 	Name     StreamName      `json:"name"`
 	Envelope json.RawMessage `json:"envelope"`
 	Unlisted bool            `json:"unlisted,omitzero"`
+	// Sensitive keeps viewers from learning each other's addresses: the stream has no
+	// swarm, and all of it comes from the operator's servers.
+	Sensitive bool `json:"sensitive,omitzero"`
 }
 
 // RootRotated replaces the stream's root key by the successor its genesis committed to.

@@ -217,8 +217,10 @@ func (s *Service) decide(ctx context.Context, stream Stream, state event.StreamS
 // missing returns the next fact about a stream's identity that the bus lacks.
 func missing(stream Stream, state event.StreamState) event.StreamFact {
 	switch {
-	case len(state.Genesis) == 0 || state.Removed || state.Unlisted != stream.Unlisted:
-		return event.GenesisPublished{Name: stream.Name, Envelope: stream.Genesis.JSON(), Unlisted: stream.Unlisted}
+	case len(state.Genesis) == 0 || state.Removed || state.Unlisted != stream.Unlisted || state.Sensitive != stream.Sensitive:
+		return event.GenesisPublished{
+			Name: stream.Name, Envelope: stream.Genesis.JSON(), Unlisted: stream.Unlisted, Sensitive: stream.Sensitive,
+		}
 	case len(state.Rotations) < len(stream.Rotations):
 		return event.RootRotated{Envelope: stream.Rotations[len(state.Rotations)].JSON()}
 	case state.Key != stream.PublishKeyDigest():

@@ -35,7 +35,8 @@ type Store struct {
 
 // Options of a stream that are no part of its identity.
 type Options struct {
-	Unlisted bool // not shown on the front page; whoever has the link can watch
+	Unlisted  bool // not shown on the front page; whoever has the link can watch
+	Sensitive bool // without a swarm, so that viewers do not learn each other's addresses
 }
 
 // Stream is one stream whose keys are in the store.
@@ -43,10 +44,10 @@ type Stream struct {
 	Name       event.StreamName
 	ID         event.StreamID
 	PublishKey string // what a publisher sends to prove that it may
-	Unlisted   bool
-	Genesis    manifest.Envelope
-	Rotations  []manifest.Envelope
-	Root       manifest.PublicKey // the creator's key now
+	Options
+	Genesis   manifest.Envelope
+	Rotations []manifest.Envelope
+	Root      manifest.PublicKey // the creator's key now
 
 	root ed25519.PrivateKey
 }
@@ -71,6 +72,7 @@ type record struct {
 	Root       []byte              `json:"root"` // seed
 	PublishKey string              `json:"publish_key"`
 	Unlisted   bool                `json:"unlisted"`
+	Sensitive  bool                `json:"sensitive,omitempty"`
 	Genesis    manifest.Envelope   `json:"genesis"`
 	Rotations  []manifest.Envelope `json:"rotations"`
 }
@@ -98,7 +100,8 @@ func (s *Store) Add(name event.StreamName, o Options) (Stream, error) {
 		return Stream{}, err
 	}
 	r := record{
-		V: recordVersion, Name: name, Root: root.Seed(), PublishKey: newPublishKey(), Unlisted: o.Unlisted, Genesis: genesis,
+		V: recordVersion, Name: name, Root: root.Seed(), PublishKey: newPublishKey(), Genesis: genesis,
+		Unlisted: o.Unlisted, Sensitive: o.Sensitive,
 	}
 	unlock, err := s.lockForChange()
 	if err != nil {
@@ -204,7 +207,7 @@ func (s *Store) names() ([]event.StreamName, error) {
 
 // SetOptions changes a stream's options.
 func (s *Store) SetOptions(name event.StreamName, o Options) error {
-	return s.change(name, func(r *record) { r.Unlisted = o.Unlisted })
+	return s.change(name, func(r *record) { r.Unlisted, r.Sensitive = o.Unlisted, o.Sensitive })
 }
 
 // RotatePublishKey replaces a stream's publish key and returns the new one. The ingest
@@ -337,7 +340,8 @@ func (r record) open() (Stream, error) {
 		return fail(errors.New("the root key is not the one that signed"))
 	}
 	return Stream{
-		Name: r.Name, ID: trust.ID(), PublishKey: r.PublishKey, Unlisted: r.Unlisted, Genesis: r.Genesis,
+		Name: r.Name, ID: trust.ID(), PublishKey: r.PublishKey, Genesis: r.Genesis,
+		Options:   Options{Unlisted: r.Unlisted, Sensitive: r.Sensitive},
 		Rotations: slices.Clone(r.Rotations), Root: trust.RootKey(), root: root,
 	}, nil
 }

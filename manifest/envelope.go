@@ -176,8 +176,7 @@ func (e Envelope) Verify(pub PublicKey, wantType string) error {
 	if e.PayloadType != wantType {
 		return fmt.Errorf("%w: payload type %q where %q belongs", ErrMalformed, e.PayloadType, wantType)
 	}
-	if len(pub) != ed25519.PublicKeySize || e.KeyID != KeyID(pub) ||
-		!ed25519.Verify(pub, dsse.PAE(e.PayloadType, e.Payload), e.Sig) {
+	if e.KeyID != KeyID(pub) || !signed(pub, dsse.PAE(e.PayloadType, e.Payload), e.Sig) {
 		return ErrSignature
 	}
 	return nil

@@ -56,8 +56,8 @@ func (g Genesis) check() error {
 	if g.V != documentVersion {
 		return fmt.Errorf("%w: version %d", ErrMalformed, g.V)
 	}
-	if len(g.Root) != ed25519.PublicKeySize {
-		return fmt.Errorf("%w: a root key of %d bytes", ErrMalformed, len(g.Root))
+	if !sound(g.Root) {
+		return fmt.Errorf("%w: root is no Ed25519 key that may be used", ErrMalformed)
 	}
 	if _, err := event.ParseStreamName(string(g.Name)); err != nil {
 		return fmt.Errorf("%w: %w", ErrMalformed, err)
@@ -125,8 +125,8 @@ func (r Rotation) check() error {
 		return fmt.Errorf("%w: version %d", ErrMalformed, r.V)
 	case r.Serial == 0 || r.Serial > maxInteger || r.Sessions > maxInteger:
 		return fmt.Errorf("%w: serial out of bounds", ErrMalformed)
-	case len(r.Root) != ed25519.PublicKeySize:
-		return fmt.Errorf("%w: a root key of %d bytes", ErrMalformed, len(r.Root))
+	case !sound(r.Root):
+		return fmt.Errorf("%w: root is no Ed25519 key that may be used", ErrMalformed)
 	}
 	return nil
 }

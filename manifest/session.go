@@ -75,8 +75,8 @@ func (s Session) check() error {
 		return fmt.Errorf("%w: version %d", ErrMalformed, s.V)
 	case s.Serial == 0 || s.Serial > maxInteger:
 		return fmt.Errorf("%w: serial %d", ErrMalformed, s.Serial)
-	case len(s.Key) != ed25519.PublicKeySize:
-		return fmt.Errorf("%w: a session key of %d bytes", ErrMalformed, len(s.Key))
+	case !sound(s.Key):
+		return fmt.Errorf("%w: key is no Ed25519 key that may be used", ErrMalformed)
 	case s.From.Epoch < 0 || s.From.Epoch > maxInteger || s.From.N > maxInteger:
 		return fmt.Errorf("%w: from %s is out of bounds", ErrMalformed, s.From)
 	case s.NotBefore < 0 || s.NotAfter > maxInteger || s.NotAfter <= s.NotBefore:

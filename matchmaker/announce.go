@@ -25,11 +25,11 @@ type announcement struct {
 // answer is what a peer is told.
 type answer struct {
 	complete, incomplete int
-	peers                []contact
+	peers                []found
 }
 
-// contact is where a peer is found.
-type contact struct {
+// found is where a peer is.
+type found struct {
 	id   event.PeerID
 	addr netip.AddrPort
 }
@@ -45,7 +45,7 @@ func (s *Service) announce(a announcement) (answer, error) {
 	if !s.allow(a.from, now) {
 		return answer{}, errRate
 	}
-	if s.opts.Known != nil && !s.opts.Known(a.infohash) {
+	if !s.known(a.infohash) {
 		return answer{}, errUnknown
 	}
 	s.mu.Lock()
@@ -64,7 +64,7 @@ func (s *Service) announce(a announcement) (answer, error) {
 	for _, p := range choose(s.state, asker{
 		infohash: a.infohash, id: a.peer, addr: a.addr, complete: a.left == 0, family: a.family,
 	}, a.want, s.rng) {
-		out.peers = append(out.peers, contact{id: p.id, addr: p.addr})
+		out.peers = append(out.peers, found{id: p.id, addr: p.addr})
 	}
 	return out, nil
 }
@@ -75,14 +75,17 @@ func (s *Service) allow(from netip.Addr, now time.Time) bool {
 	return s.rates.allow(from, now)
 }
 
+// known reports whether a torrent is one of those tracked.
+func (s *Service) known(h [20]byte) bool { return s.opts.Known == nil || s.opts.Known(h) }
+
 // learn folds what a peer says, and sees to it that the bus keeps it; s.mu is held.
 func (s *Service) learn(a announcement, now time.Time) error {
 	f := event.PeerFact{
 		InfoHash: a.infohash, Peer: a.peer, Addr: a.addr, Left: a.left,
 		Downloaded: a.downloaded, Uploaded: a.uploaded, At: now.UnixMilli(), Instance: s.instance,
 	}
-	before := s.state.find(a.infohash, a.addr)
-	f.Kind = kindOf(a, before)
+	before := s.state.find(a.infohash, contact{addr: a.addr})
+	f.Kind = kindOf(a.peer, a.left, a.stopped, before)
 	if f.Kind == "" {
 		return nil
 	}
@@ -94,22 +97,22 @@ func (s *Service) learn(a announcement, now time.Time) error {
 	if !tell {
 		return nil
 	}
-	if p := s.state.find(a.infohash, a.addr); p != nil {
+	if p := s.state.find(a.infohash, contact{addr: a.addr}); p != nil {
 		p.told = now
 	}
 	s.queue.put(f)
 	return nil
 }
 
-// kindOf says what an announcement means to who knows the peer already, or nobody at its
-// address. It is empty where there is nothing to learn.
-func kindOf(a announcement, before *peer) event.PeerKind {
+// kindOf says what an announcement means to who knows the peer already, or nobody by its
+// contact. It is empty where there is nothing to learn.
+func kindOf(id event.PeerID, left int64, stopped bool, before *peer) event.PeerKind {
 	switch {
-	case a.stopped && (before == nil || before.id != a.peer):
+	case stopped && (before == nil || before.id != id):
 		return ""
-	case a.stopped:
+	case stopped:
 		return event.PeerLeft
-	case before == nil, before.id != a.peer, before.complete() != (a.left == 0):
+	case before == nil, before.id != id, before.complete() != (left == 0):
 		return event.PeerJoined
 	}
 	return event.PeerMeasured
@@ -123,13 +126,17 @@ func (s *Service) scrape(from netip.Addr, hashes []event.InfoHash) ([]counts, er
 	if !s.allow(from, time.Now()) {
 		return nil, errRate
 	}
+	return s.counts(hashes), nil
+}
+
+func (s *Service) counts(hashes []event.InfoHash) []counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := make([]counts, len(hashes))
 	for i, h := range hashes {
 		out[i].complete, out[i].incomplete, out[i].downloaded = s.state.count(h)
 	}
-	return out, nil
+	return out
 }
 
 // result names what became of a request, for Metrics.Requests.
@@ -139,7 +146,10 @@ func result(err error) string {
 		return "ok"
 	case errors.Is(err, errUnknown):
 		return "unknown"
-	case errors.Is(err, errRate), errors.Is(err, errTorrents), errors.Is(err, errPeers), errors.Is(err, errAddress):
+	case errors.Is(err, errOrigin):
+		return "refused"
+	case errors.Is(err, errRate), errors.Is(err, errTorrents), errors.Is(err, errPeers), errors.Is(err, errAddress),
+		errors.Is(err, errSockets), errors.Is(err, errAddressSockets), errors.Is(err, errSocketTorrents):
 		return "limited"
 	}
 	return "malformed"

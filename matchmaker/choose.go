@@ -3,6 +3,7 @@ package matchmaker
 import (
 	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"github.com/shoalcast/shoal/event"
 )
@@ -17,17 +18,64 @@ type asker struct {
 	family int
 }
 
-// choose returns up to n peers for one that asks: any that it can use, at random. One that
-// says it is complete is given other complete ones last, but is given them: clients that
-// have only a magnet link say so too, and need somebody to tell them what they lack. It
-// is pure: the same state, asker and rng give the same peers.
+// choose returns up to n peers with an address for one that asks: any that it can use, at
+// random. One that says it is complete is given other complete ones last, but is given
+// them: clients that have only a magnet link say so too, and need somebody to tell them
+// what they lack. It is pure: the same state, asker and rng give the same peers.
 func choose(s *state, a asker, n int, rng *rand.Rand) []*peer {
 	t := s.torrents[a.infohash]
-	if t == nil || n <= 0 {
+	if t == nil {
 		return nil
 	}
-	out := make([]*peer, 0, min(n, len(t.order)))
-	var last []*peer
+	return draw(t.dialable, n, rng, func(p *peer) rank {
+		switch {
+		case !useful(a, p):
+			return never
+		case a.complete && p.complete():
+			return last
+		}
+		return gladly
+	})
+}
+
+// chooseOffered returns up to n peers, at random, to whom offers of one behind a socket
+// go: each another, none behind the same socket, none that was handed as many as it may be
+// (see offers). Those that were asked before, and complete ones for a complete one, come
+// after others. It is pure.
+func chooseOffered(s *state, from *peer, h event.InfoHash, n int, now time.Time, rng *rand.Rand) []*peer {
+	asked := make(map[event.PeerID]bool, len(from.asked))
+	for _, id := range from.asked {
+		asked[id] = true
+	}
+	return draw(s.torrents[h].behind, n, rng, func(p *peer) rank {
+		switch {
+		case p.socket == from.socket || p.id == from.id: // itself, also by a socket it had before
+			return never
+		case !p.socket.offers.room(from.socket, now):
+			return never
+		case asked[p.id], from.complete() && p.complete():
+			return last
+		}
+		return gladly
+	})
+}
+
+// rank says how a peer suits who asks.
+type rank int
+
+const (
+	gladly rank = iota
+	last        // where there are no others
+	never
+)
+
+// draw returns up to n of the peers in order, at random, by rank.
+func draw(order []*peer, n int, rng *rand.Rand, of func(*peer) rank) []*peer {
+	if n <= 0 {
+		return nil
+	}
+	out := make([]*peer, 0, min(n, len(order)))
+	var spare []*peer
 	// Draws without repetition, and without touching the order: swapped holds what a
 	// shuffle would have moved so far.
 	swapped := map[int]int{}
@@ -37,24 +85,25 @@ func choose(s *state, a asker, n int, rng *rand.Rand) []*peer {
 		}
 		return i
 	}
-	for i := range t.order {
+	for i := range order {
 		if len(out) == n {
 			break
 		}
-		j := i + rng.IntN(len(t.order)-i)
+		j := i + rng.IntN(len(order)-i)
 		drawn := at(j)
 		swapped[j] = at(i)
-		switch p := t.order[drawn]; {
-		case !useful(a, p):
-		case a.complete && p.complete():
-			if len(last) < n {
-				last = append(last, p)
-			}
-		default:
+		p := order[drawn]
+		switch of(p) {
+		case gladly:
 			out = append(out, p)
+		case last:
+			if len(spare) < n {
+				spare = append(spare, p)
+			}
+		case never:
 		}
 	}
-	return append(out, last[:min(len(last), n-len(out))]...)
+	return append(out, spare[:min(len(spare), n-len(out))]...)
 }
 
 // useful reports whether a could connect to p and gain from it.

@@ -15,8 +15,13 @@ import (
 // Announce serves GET /announce: BEP 3, with compact answers unless compact=0 (BEP 23),
 // IPv6 addresses under peers6 (BEP 7). An error is a dictionary with a failure reason, and
 // status 200, as clients expect. The parameter ip is believed only of askers on this
-// machine or a private network.
+// machine or a private network. A request for a WebSocket becomes one, on which the
+// WebTorrent tracker protocol is spoken.
 func (s *Service) Announce(w http.ResponseWriter, r *http.Request) {
+	if upgrade(r) {
+		s.serveSocket(w, r)
+		return
+	}
 	q, err := parseAnnounce(r.URL.RawQuery)
 	var a answer
 	if err == nil {
@@ -63,7 +68,7 @@ func (s *Service) Scrape(w http.ResponseWriter, r *http.Request) {
 	}
 	files := map[string]any{}
 	for i, h := range hashes {
-		if s.opts.Known == nil || s.opts.Known(h) {
+		if s.known(h) {
 			files[string(h[:])] = map[string]int{
 				"complete": all[i].complete, "incomplete": all[i].incomplete, "downloaded": all[i].downloaded,
 			}
@@ -92,7 +97,7 @@ func (s *Service) respond(w http.ResponseWriter, answer map[string]any) {
 }
 
 // compact writes addresses as 6 bytes (BEP 23) and 18 bytes (BEP 7) each.
-func compact(peers []contact) (four, six string) {
+func compact(peers []found) (four, six string) {
 	var b4, b6 []byte
 	for _, p := range peers {
 		if p.addr.Addr().Is4() {
@@ -109,7 +114,7 @@ func appendAddr(b []byte, a netip.AddrPort) []byte {
 	return binary.BigEndian.AppendUint16(b, a.Port())
 }
 
-func listed(peers []contact, noPeerID bool) []map[string]any {
+func listed(peers []found, noPeerID bool) []map[string]any {
 	out := make([]map[string]any, len(peers))
 	for i, p := range peers {
 		out[i] = map[string]any{"ip": p.addr.Addr().String(), "port": int(p.addr.Port())}

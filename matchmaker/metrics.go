@@ -7,11 +7,16 @@ import (
 
 // Metrics is what an operator sees of the matchmaker.
 type Metrics struct {
-	// Requests counts by transport (http, udp), kind (announce, scrape) and result: ok,
-	// unknown (a torrent of somebody else), limited or malformed.
+	// Requests counts by transport (http, udp, websocket), kind (announce, scrape; over
+	// WebSockets connect and answer, too) and result: ok, unknown (a torrent of somebody
+	// else), refused (a page of another site), limited or malformed.
 	Requests *prometheus.CounterVec
 	Torrents prometheus.Gauge
 	Peers    prometheus.Gauge
+	// Sockets are the WebSockets that are open, and Forwarded what went from one to
+	// another, by kind: offer or answer.
+	Sockets   prometheus.Gauge
+	Forwarded *prometheus.CounterVec
 	// Evicted counts peers that made room for others, Expired those that fell silent.
 	Evicted prometheus.Counter
 	Expired prometheus.Counter
@@ -34,8 +39,12 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		}, []string{"transport", "kind", "result"}),
 		Torrents: gauge("torrents", "Torrents that have peers."),
 		Peers:    gauge("peers", "Peers in all torrents."),
-		Evicted:  counter("evicted_peers_total", "Peers that made room for others."),
-		Expired:  counter("expired_peers_total", "Peers that fell silent."),
+		Sockets:  gauge("sockets", "WebSockets that are open."),
+		Forwarded: f.NewCounterVec(prometheus.CounterOpts{
+			Name: "shoal_matchmaker_forwarded_total", Help: "What was passed on between WebSockets.",
+		}, []string{"kind"}),
+		Evicted: counter("evicted_peers_total", "Peers that made room for others."),
+		Expired: counter("expired_peers_total", "Peers that fell silent."),
 		Facts: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "shoal_matchmaker_facts_total", Help: "Facts about peers, by what became of them.",
 		}, []string{"result"}),

@@ -40,6 +40,10 @@ type Options struct {
 	// TrustedProxies are those whose X-Forwarded-For is believed. Default none.
 	TrustedProxies []netip.Prefix
 
+	// Origins are those whose pages may use the tracker over WebSockets, such as
+	// https://example.org, besides the host that it is reached by; "*" is every one.
+	Origins []string
+
 	// Torrents bounds how many are tracked at once. Default 65,536.
 	Torrents int
 	// Peers bounds those of one torrent; a new one takes a random one's place. Default
@@ -50,7 +54,12 @@ type Options struct {
 	// AddressPeers bounds those at one address (IPv6: one /64) in all torrents together,
 	// each port of each torrent counted. Default 8,192. This machine itself is free of it.
 	AddressPeers int
-	// AddressRate bounds the announces and scrapes from one address in a second, after a
+	// Sockets bounds the WebSockets that are open at once. Default 4,096.
+	Sockets int
+	// AddressSockets bounds those from one address. Default 512. This machine itself is free
+	// of it.
+	AddressSockets int
+	// AddressRate bounds the announces and scrapes, and messages on WebSockets, from one address in a second, after a
 	// burst of ten times as many. Default 50. This machine itself is free of it.
 	AddressRate float64
 	// Queue bounds the facts that wait for the bus; the oldest are dropped. Default 4,096.
@@ -82,6 +91,8 @@ func (o Options) withDefaults() Options {
 	o.Peers = cmp.Or(o.Peers, 10_000)
 	o.AllPeers = cmp.Or(o.AllPeers, 1_000_000)
 	o.AddressPeers = cmp.Or(o.AddressPeers, 8192)
+	o.Sockets = cmp.Or(o.Sockets, 4096)
+	o.AddressSockets = cmp.Or(o.AddressSockets, 512)
 	o.AddressRate = cmp.Or(o.AddressRate, 50)
 	o.Queue = cmp.Or(o.Queue, 4096)
 	return o

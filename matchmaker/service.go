@@ -5,6 +5,7 @@ import (
 	crand "crypto/rand"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,20 @@ type Service struct {
 	state *state
 	rates *rates
 	rng   *rand.Rand
+
+	sockets   map[*socket]struct{}
+	socketsAt map[netip.Prefix]int // how many of them each address has
+	stopped   bool                 // no more are taken
+	serving   sync.WaitGroup
 }
 
 // New returns a tracker. It answers at once; Run restores and keeps what it knows.
 func New(opts Options) *Service {
 	opts = opts.withDefaults()
-	s := &Service{opts: opts, instance: crand.Text(), rates: newRates(opts.AddressRate, maxAddresses)}
+	s := &Service{
+		opts: opts, instance: crand.Text(), rates: newRates(opts.AddressRate, maxAddresses),
+		sockets: map[*socket]struct{}{}, socketsAt: map[netip.Prefix]int{},
+	}
 	var seed [32]byte
 	// Read never fails: it ends the program where there is no randomness.
 	_, _ = crand.Read(s.secret[:])
@@ -60,9 +69,14 @@ func (s *Service) SwarmSize(infohash [20]byte) int {
 }
 
 // Run keeps facts on the bus, follows those that are there, and forgets peers that fell
-// silent, until ctx ends. It can be called once.
+// silent, until ctx ends; then it closes all WebSockets. It can be called once.
 func (s *Service) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		<-ctx.Done()
+		s.closeSockets()
+		return nil
+	})
 	g.Go(func() error {
 		s.sweep(ctx)
 		return nil
@@ -100,7 +114,7 @@ func (s *Service) apply(f event.PeerFact) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.state.apply(f, time.Now()); err == nil {
-		if p := s.state.find(f.InfoHash, f.Addr); p != nil && p.told.Before(f.Time()) {
+		if p := s.state.find(f.InfoHash, contact{addr: f.Addr}); p != nil && p.told.Before(f.Time()) {
 			p.told = f.Time()
 		}
 		s.gauge()
@@ -179,6 +193,7 @@ func (s *Service) sweep(ctx context.Context) {
 func (s *Service) gauge() {
 	s.opts.Metrics.Torrents.Set(float64(len(s.state.torrents)))
 	s.opts.Metrics.Peers.Set(float64(s.state.peers))
+	s.opts.Metrics.Sockets.Set(float64(len(s.sockets)))
 	s.opts.Metrics.Evicted.Add(float64(s.state.evicted))
 	s.state.evicted = 0
 }

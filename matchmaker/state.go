@@ -9,26 +9,73 @@ import (
 	"github.com/shoalcast/shoal/event"
 )
 
+// contact is how a peer is reached: at an address, or, where it has none that takes
+// connections, through the socket that it announces by.
+type contact struct {
+	addr   netip.AddrPort
+	socket *socket // nil for those with an address
+}
+
 // peer is what is known of one peer of one torrent.
 type peer struct {
-	id    event.PeerID
-	addr  netip.AddrPort
-	left  int64
-	seen  time.Time // of its newest fact
-	told  time.Time // of the newest fact that was put on the bus, or came from there
-	place int       // in torrent.order
+	id   event.PeerID
+	addr netip.AddrPort // with port 0 if it is reached through its socket
+	left int64
+	seen time.Time // of its newest fact
+	told time.Time // of the newest fact that was put on the bus, or came from there
+
+	socket *socket        // nil for those with an address
+	asked  []event.PeerID // who was handed an offer of it, the latest of them
+	place  int            // in torrent.dialable or torrent.behind
+}
+
+// maxAsked bounds peer.asked: several announces' worth.
+const maxAsked = 64
+
+func (p *peer) contact() contact {
+	if p.socket != nil {
+		return contact{socket: p.socket}
+	}
+	return contact{addr: p.addr}
 }
 
 // complete reports whether the peer has all of the torrent.
 func (p *peer) complete() bool { return p.left == 0 }
 
+// ask notes that a peer is handed an offer of this one.
+func (p *peer) ask(id event.PeerID) {
+	if len(p.asked) == maxAsked {
+		p.asked = append(p.asked[:0], p.asked[1:]...)
+	}
+	p.asked = append(p.asked, id)
+}
+
 // torrent is one swarm.
 type torrent struct {
-	peers map[netip.AddrPort]*peer
-	order []*peer // the same, in no order, to draw from
+	peers map[contact]*peer
+	// The same, in no order, to draw from: those with an address, and those behind sockets.
+	dialable, behind []*peer
+
 	seeds int
 	// downloaded is how many became complete while we knew them.
 	downloaded int
+}
+
+// list is the one of the two in which a peer is drawn.
+func (t *torrent) list(p *peer) *[]*peer {
+	if p.socket != nil {
+		return &t.behind
+	}
+	return &t.dialable
+}
+
+// any returns a random peer.
+func (t *torrent) any(rng *rand.Rand) *peer {
+	i := rng.IntN(len(t.peers))
+	if i < len(t.dialable) {
+		return t.dialable[i]
+	}
+	return t.behind[i-len(t.dialable)]
 }
 
 // state is the fold over facts about peers: who is in which swarm. It does no I/O and
@@ -60,10 +107,10 @@ func newState(l limits, rng *rand.Rand) *state {
 	return &state{limits: l, rng: rng, torrents: map[event.InfoHash]*torrent{}, entries: map[netip.Prefix]int{}}
 }
 
-// find returns the peer at an address, nil if there is none.
-func (s *state) find(h event.InfoHash, addr netip.AddrPort) *peer {
+// find returns the peer of a contact, nil if there is none.
+func (s *state) find(h event.InfoHash, at contact) *peer {
 	if t := s.torrents[h]; t != nil {
-		return t.peers[addr]
+		return t.peers[at]
 	}
 	return nil
 }
@@ -71,6 +118,11 @@ func (s *state) find(h event.InfoHash, addr netip.AddrPort) *peer {
 // apply folds one fact that is known at now. What is older than what is known changes
 // nothing, so replaying is harmless. The error says which limit a new peer would pass.
 func (s *state) apply(f event.PeerFact, now time.Time) error {
+	return s.fold(f, contact{addr: f.Addr}, now)
+}
+
+// fold is apply for a peer that is reached by a contact.
+func (s *state) fold(f event.PeerFact, by contact, now time.Time) error {
 	at := f.Time()
 	if at.After(now) { // by another tracker's clock: ours decides what is old
 		at = now
@@ -78,7 +130,7 @@ func (s *state) apply(f event.PeerFact, now time.Time) error {
 	if now.Sub(at) >= s.limits.silence {
 		return nil
 	}
-	have := s.find(f.InfoHash, f.Addr)
+	have := s.find(f.InfoHash, by)
 	if f.Kind == event.PeerLeft {
 		// Only whoever joined may leave: others share its address behind a NAT.
 		if have != nil && have.id == f.Peer && !at.Before(have.seen) {
@@ -93,7 +145,7 @@ func (s *state) apply(f event.PeerFact, now time.Time) error {
 		s.update(s.torrents[f.InfoHash], have, f, at)
 		return nil
 	}
-	return s.join(f, at)
+	return s.join(f, by, at)
 }
 
 func (s *state) update(t *torrent, p *peer, f event.PeerFact, at time.Time) {
@@ -109,9 +161,9 @@ func (s *state) update(t *torrent, p *peer, f event.PeerFact, at time.Time) {
 	p.id, p.left, p.seen = f.Peer, f.Left, at
 }
 
-func (s *state) join(f event.PeerFact, at time.Time) error {
+func (s *state) join(f event.PeerFact, by contact, at time.Time) error {
 	t := s.torrents[f.InfoHash]
-	full := t != nil && len(t.order) >= s.limits.peers
+	full := t != nil && len(t.peers) >= s.limits.peers
 	switch {
 	case !f.Addr.Addr().IsLoopback() && s.entries[network(f.Addr.Addr())] >= s.limits.address:
 		return errAddress
@@ -121,17 +173,19 @@ func (s *state) join(f event.PeerFact, at time.Time) error {
 		return errPeers
 	}
 	if full {
-		s.remove(f.InfoHash, t.order[s.rng.IntN(len(t.order))])
+		s.remove(f.InfoHash, t.any(s.rng))
 		s.evicted++
 		t = s.torrents[f.InfoHash] // the last of a torrent takes it along
 	}
 	if t == nil {
-		t = &torrent{peers: map[netip.AddrPort]*peer{}}
+		t = &torrent{peers: map[contact]*peer{}}
 		s.torrents[f.InfoHash] = t
 	}
-	p := &peer{id: f.Peer, addr: f.Addr, left: f.Left, seen: at, place: len(t.order)}
-	t.peers[p.addr] = p
-	t.order = append(t.order, p)
+	p := &peer{id: f.Peer, addr: f.Addr, left: f.Left, seen: at, socket: by.socket}
+	t.peers[by] = p
+	list := t.list(p)
+	p.place = len(*list)
+	*list = append(*list, p)
 	if p.complete() {
 		t.seeds++
 	}
@@ -140,17 +194,26 @@ func (s *state) join(f event.PeerFact, at time.Time) error {
 	return nil
 }
 
+// drop forgets the peer of a contact, if there is one.
+func (s *state) drop(h event.InfoHash, at contact) {
+	if p := s.find(h, at); p != nil {
+		s.remove(h, p)
+	}
+}
+
 func (s *state) remove(h event.InfoHash, p *peer) {
 	t := s.torrents[h]
-	last := t.order[len(t.order)-1]
-	t.order[p.place], last.place = last, p.place
-	t.order[len(t.order)-1] = nil
-	t.order = t.order[:len(t.order)-1]
-	delete(t.peers, p.addr)
+	list := t.list(p)
+	end := len(*list) - 1
+	last := (*list)[end]
+	(*list)[p.place], last.place = last, p.place
+	(*list)[end] = nil
+	*list = (*list)[:end]
+	delete(t.peers, p.contact())
 	if p.complete() {
 		t.seeds--
 	}
-	if len(t.order) == 0 {
+	if len(t.peers) == 0 {
 		delete(s.torrents, h)
 	}
 	n := network(p.addr.Addr())
@@ -168,10 +231,12 @@ func (s *state) expire(h event.InfoHash, now time.Time) int {
 		return 0
 	}
 	n := 0
-	for i := len(t.order) - 1; i >= 0; i-- {
-		if p := t.order[i]; now.Sub(p.seen) >= s.limits.silence {
-			s.remove(h, p)
-			n++
+	for _, list := range []*[]*peer{&t.dialable, &t.behind} {
+		for i := len(*list) - 1; i >= 0; i-- {
+			if p := (*list)[i]; now.Sub(p.seen) >= s.limits.silence {
+				s.remove(h, p)
+				n++
+			}
 		}
 	}
 	return n
@@ -184,7 +249,7 @@ func (s *state) count(h event.InfoHash) (complete, incomplete, downloaded int) {
 	if t == nil {
 		return 0, 0, 0
 	}
-	return t.seeds, len(t.order) - t.seeds, t.downloaded
+	return t.seeds, len(t.peers) - t.seeds, t.downloaded
 }
 
 // network is what counts as one address: whoever has an IPv6 address has its /64.

@@ -116,13 +116,13 @@ func TestAFullSwarmMakesRoomAtRandom(t *testing.T) {
 	}
 	tor := s.torrents[event.InfoHash{1}]
 	old := 0
-	for _, p := range tor.order {
+	for _, p := range tor.dialable {
 		if p.id[0] < 100 {
 			old++
 		}
 	}
-	if len(tor.order) != 50 || s.peers != 50 || s.evicted != 150 || tor.peers[netip.MustParseAddrPort("192.0.2.199:1")] == nil {
-		t.Errorf("%d peers, %d evicted", len(tor.order), s.evicted)
+	if len(tor.dialable) != 50 || s.peers != 50 || s.evicted != 150 || tor.peers[contact{addr: netip.MustParseAddrPort("192.0.2.199:1")}] == nil {
+		t.Errorf("%d peers, %d evicted", len(tor.dialable), s.evicted)
 	}
 	if old == 0 || old > 25 {
 		t.Errorf("%d of the first hundred are left of 50", old)
@@ -139,6 +139,7 @@ func TestAFullSwarmMakesRoomAtRandom(t *testing.T) {
 func TestTheStateStaysConsistent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := testState(limits{peers: 5, torrents: 3, all: 12, address: 8})
+		sockets := []*socket{nil, {}, {}, {}}
 		now := epoch
 		for range rapid.IntRange(1, 80).Draw(t, "steps") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 60).Draw(t, "seconds")) * time.Second)
@@ -146,30 +147,39 @@ func TestTheStateStaysConsistent(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "what") == 0 {
 				s.expire(h, now)
 			}
-			s.apply(event.PeerFact{
+			f := event.PeerFact{
 				Kind:     rapid.SampledFrom([]event.PeerKind{event.PeerJoined, event.PeerMeasured, event.PeerLeft}).Draw(t, "kind"),
 				InfoHash: h, Peer: event.PeerID{rapid.Byte().Draw(t, "id") % 2},
 				Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, rapid.Byte().Draw(t, "host") % 4}), rapid.Uint16().Draw(t, "port")%4+1),
 				Left: rapid.Int64Range(-1, 1).Draw(t, "left"),
 				At:   now.Add(-time.Duration(rapid.IntRange(0, 300).Draw(t, "age")) * time.Second).UnixMilli(),
-			}, now)
+			}
+			if k := rapid.SampledFrom(sockets).Draw(t, "socket"); k != nil {
+				f.Addr = netip.AddrPortFrom(f.Addr.Addr(), 0)
+				s.fold(f, contact{socket: k}, now)
+			} else {
+				s.apply(f, now)
+			}
 			all := 0
 			entries := map[netip.Prefix]int{}
 			for h, tor := range s.torrents {
 				seeds := 0
-				for i, p := range tor.order {
-					if p.place != i || tor.peers[p.addr] != p {
-						t.Fatalf("peer %v of %v is misplaced", p, h)
+				for l, list := range [][]*peer{tor.dialable, tor.behind} {
+					for i, p := range list {
+						if p.place != i || tor.peers[p.contact()] != p || (p.socket != nil) != (l == 1) {
+							t.Fatalf("peer %v of %v is misplaced", p, h)
+						}
+						if p.complete() {
+							seeds++
+						}
+						entries[network(p.addr.Addr())]++
 					}
-					if p.complete() {
-						seeds++
-					}
-					entries[network(p.addr.Addr())]++
 				}
-				if len(tor.order) == 0 || len(tor.order) > 5 || len(tor.peers) != len(tor.order) || tor.seeds != seeds {
-					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), len(tor.order), tor.seeds, seeds)
+				listed := len(tor.dialable) + len(tor.behind)
+				if listed == 0 || listed > 5 || len(tor.peers) != listed || tor.seeds != seeds {
+					t.Fatalf("torrent %v has %d peers, %d listed, %d seeds counted of %d", h, len(tor.peers), listed, tor.seeds, seeds)
 				}
-				all += len(tor.order)
+				all += listed
 			}
 			if all != s.peers || all > 12 || len(s.torrents) > 3 || len(entries) != len(s.entries) {
 				t.Fatalf("%d peers counted as %d, at %v as %v", all, s.peers, entries, s.entries)
@@ -259,7 +269,7 @@ func TestOnlyPeersThatTheAskerCanUseAreGiven(t *testing.T) {
 func TestWhoIsCompleteIsGivenTakersFirstAndSeedsAfterThem(t *testing.T) {
 	t1 := &torrent{}
 	for i := range byte(20) {
-		t1.order = append(t1.order, &peer{id: event.PeerID{i + 2}, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1), left: int64(i % 2)})
+		t1.dialable = append(t1.dialable, &peer{id: event.PeerID{i + 2}, addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{192, 0, 2, i}), 1), left: int64(i % 2)})
 	}
 	s := &state{torrents: map[event.InfoHash]*torrent{{}: t1}}
 	a := asker{id: event.PeerID{1}, addr: netip.MustParseAddrPort("198.51.100.1:1"), complete: true}

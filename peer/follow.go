@@ -74,6 +74,9 @@ type follower struct {
 func (f *follower) run(ctx context.Context, d document) error {
 	defer close(f.out)
 	for joined := false; ; {
+		if d.Sensitive && f.party != nil { // since it was joined
+			f.party.leave()
+		}
 		err := f.take(ctx, d, !joined)
 		if err == nil {
 			joined, f.bad = true, 0

@@ -68,6 +68,7 @@ type document struct {
 	Trackers   []string                           `json:"trackers"` // of the stream's swarm
 	Seeds      []string                           `json:"seeds"`    // host:port; no host is the page's
 	STUN       []string                           `json:"stun"`     // as seeds
+	Sensitive  bool                               `json:"sensitive"`
 
 	gossip bool // made of entries that the swarm brought, already verified
 }

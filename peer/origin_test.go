@@ -29,25 +29,26 @@ type testOrigin struct {
 	genesis       manifest.Envelope
 	id            event.StreamID
 
-	mu       sync.Mutex
-	offset   time.Duration // of the server's clock
-	serial   uint64
-	sessions []manifest.Envelope
-	hidden   int // session records at the end that are not shown
-	digest   event.Digest
-	chain    manifest.Chain
-	signed   []manifest.Signed
-	shown    int // entries that are advertised; -1: all
-	blobs    map[event.Root][]byte
-	live     bool
-	epoch    event.Epoch
-	media    media
-	n, seg   uint64
-	hits     map[string]int
-	changed  chan struct{}
-	fresh    time.Duration
-	seeds    []*testSeed
-	stun     []string
+	mu        sync.Mutex
+	offset    time.Duration // of the server's clock
+	serial    uint64
+	sessions  []manifest.Envelope
+	hidden    int // session records at the end that are not shown
+	digest    event.Digest
+	chain     manifest.Chain
+	signed    []manifest.Signed
+	shown     int // entries that are advertised; -1: all
+	blobs     map[event.Root][]byte
+	live      bool
+	epoch     event.Epoch
+	media     media
+	n, seg    uint64
+	hits      map[string]int
+	changed   chan struct{}
+	fresh     time.Duration
+	seeds     []*testSeed
+	stun      []string
+	sensitive bool
 	// hook answers in the origin's place when it returns true; hit counts from 0 per path.
 	hook func(w http.ResponseWriter, r *http.Request, hit int) bool
 }
@@ -340,6 +341,7 @@ func (o *testOrigin) choose(r *http.Request) []manifest.Envelope {
 func (o *testOrigin) answer(w http.ResponseWriter, entries []manifest.Envelope) {
 	b, err := json.Marshal(map[string]any{
 		"v": 1, "name": "cam", "stream_id": o.id, "live": o.live, "now": o.now().UnixMilli(), "genesis": o.genesis, "stun": o.stun,
+		"sensitive": o.sensitive,
 		"rotations": []manifest.Envelope{}, "sessions": o.sessions[:len(o.sessions)-o.hidden],
 		"renditions": map[string]any{"v0": map[string]any{"codecs": "avc1", "entries": entries}},
 	})

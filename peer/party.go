@@ -31,6 +31,8 @@ type party struct {
 	fetches   chan swarm.Fetch
 	toOrigin  time.Duration // slack under which the origin is asked
 	refill    refill
+	leaving   chan struct{} // closed when the swarm is to be left
+	left      sync.Once
 
 	mu      sync.Mutex
 	changed chan struct{} // closed when something below is new
@@ -68,7 +70,7 @@ func newParty(o partyOptions) *party {
 	p := &party{
 		verifier: swarm.NewTrusted(o.trust),
 		origin:   o.origin, rendition: o.rendition, timing: o.timing, log: o.log,
-		fetches: make(chan swarm.Fetch, 64), changed: make(chan struct{}),
+		fetches: make(chan swarm.Fetch, 64), changed: make(chan struct{}), leaving: make(chan struct{}),
 		shelf: newShelf(), inits: map[event.Root][]byte{},
 		toOrigin: originSlack(o.trip, o.origin != nil),
 		refill:   refill{first: o.timing.first, most: min(o.timing.most, time.Second)},
@@ -104,6 +106,10 @@ func (p *party) join(t live.Transport, d metainfo.Descriptor, trackers []string)
 	return nil
 }
 
+// leave makes the party end all connections and look for no others; what is wanted comes
+// from the origin. It may be called again.
+func (p *party) leave() { p.left.Do(func() { close(p.leaving) }) }
+
 // run takes part until ctx ends, or the swarm has evidence against the stream.
 func (p *party) run(ctx context.Context) error {
 	defer p.member.Close()
@@ -115,6 +121,13 @@ func (p *party) run(ctx context.Context) error {
 		group.Go(func() { p.fetcher(ctx) })
 	}
 	group.Go(func() { p.look(ctx, cancel) })
+	group.Go(func() {
+		select {
+		case <-p.leaving:
+			p.member.Close()
+		case <-ctx.Done():
+		}
+	})
 	if err := p.loop.Run(ctx); err != nil {
 		return err
 	}

@@ -126,11 +126,11 @@ func (w *watcher) watch(ctx context.Context, link Link) error {
 	return err
 }
 
-// join joins the stream's swarm, where there is a transport. A swarm that cannot be
-// joined keeps nobody from watching over HTTP.
+// join joins the stream's swarm, where there is a transport and viewers may learn each
+// other's addresses. A swarm that cannot be joined keeps nobody from watching over HTTP.
 func (w *watcher) join(in *entrance) error {
 	o := w.options
-	if o.Transport == nil {
+	if o.Transport == nil || in.document.Sensitive {
 		return nil
 	}
 	p := newParty(in.party(o))

@@ -61,8 +61,8 @@ type archivedFile struct {
 	SHA256     event.Digest       `json:"sha256"`
 	InfoHash   metainfo.InfoHash  `json:"infohash"`
 	URL        string             `json:"url"`
-	Torrent    string             `json:"torrent"`
-	Magnet     string             `json:"magnet"`
+	Torrent    string             `json:"torrent,omitempty"` // neither of a sensitive stream
+	Magnet     string             `json:"magnet,omitempty"`
 	Close      json.RawMessage    `json:"close"` // DSSE
 }
 
@@ -124,6 +124,7 @@ func (s *Service) listArchive(st *stream, base string, before int64) archiveList
 		KeptMS: s.opts.ArchiveAge.Milliseconds(), MaxBytes: s.opts.ArchiveBytes,
 		Genesis: st.genesis, Rotations: st.rotated(), Sessions: st.sessionsFrom(event.Position{Epoch: 1}),
 	}
+	sensitive := st.state().Sensitive
 	for _, f := range all {
 		l.Bytes += f.Close.Size
 		end := f.Ends().UnixMilli()
@@ -139,11 +140,15 @@ func (s *Service) listArchive(st *stream, base string, before int64) archiveList
 			}
 		}
 		c := f.Close
-		l.Files = append(l.Files, archivedFile{
+		file := archivedFile{
 			File: f.File, Kind: c.Kind, Rendition: c.R, Epoch: c.Epoch, First: c.First, Last: c.Last,
 			At: c.At, DurationMS: c.Dur.Duration().Milliseconds(), Size: c.Size, SHA256: c.SHA256, InfoHash: c.InfoHash,
-			URL: base + f.File, Torrent: base + f.File + ".torrent", Magnet: s.archiveMagnet(f, base), Close: f.Envelope,
-		})
+			URL: base + f.File, Close: f.Envelope,
+		}
+		if !sensitive {
+			file.Torrent, file.Magnet = file.URL+".torrent", s.archiveMagnet(f, base)
+		}
+		l.Files = append(l.Files, file)
 	}
 	return l
 }
@@ -197,6 +202,7 @@ func (s *Service) serveArchived(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case f == nil:
 		fail(w, http.StatusNotFound, "there is no such file in the archive, or it has gone of age")
+	case torrent && refuseTorrent(w, st):
 	case torrent:
 		body := s.archiveTorrent(f, s.archiveBase(requestBase(r), st.name))
 		h := w.Header()

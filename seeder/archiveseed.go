@@ -22,7 +22,7 @@ func (s *Service) seedFiles(ctx context.Context) {
 	offered := map[[20]byte]bool{}
 	for {
 		changed := s.ArchiveChanged()
-		files := s.Archive()
+		files := s.shared()
 		now := map[[20]byte]bool{}
 		for _, f := range files[:min(len(files), maxSeeded)] {
 			hash := [20]byte(f.Close.InfoHash)

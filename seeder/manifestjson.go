@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -35,6 +37,23 @@ type document struct {
 	Trackers   []string                           `json:"trackers,omitempty"` // of its swarm
 	Seeds      []string                           `json:"seeds,omitempty"`    // host:port; no host is the origin's
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
+	Consent    string                             `json:"consent,omitempty"`  // where there are swarms
+	Sensitive  bool                               `json:"sensitive,omitempty"`
+	Pass       string                             `json:"pass,omitempty"` // relative address
+	ICE        []ICEServer                        `json:"ice,omitempty"`  // for pages
+	Relay      bool                               `json:"relay,omitzero"` // there is TURN among them
+}
+
+// ICEServer is one that pages use for WebRTC, an RTCIceServer of the W3C's API.
+type ICEServer struct {
+	URLs       []string `json:"urls"` // stun:, stuns:, turn: or turns:
+	Username   string   `json:"username,omitempty"`
+	Credential string   `json:"credential,omitempty"`
+}
+
+// relays reports whether a server gives relay candidates.
+func (s ICEServer) relays() bool {
+	return slices.ContainsFunc(s.URLs, func(url string) bool { return strings.HasPrefix(url, "turn") })
 }
 
 type renditionState struct {
@@ -49,15 +68,40 @@ type renditionState struct {
 // invite says where the stream's peers meet, to whoever asks for the newest entries;
 // those who follow entry by entry know.
 func (s *Service) invite(doc *document, st *stream, r *http.Request) {
-	if s.opts.Transport == nil || r.URL.RawQuery != "" {
+	doc.Sensitive = st.state().Sensitive // to those who follow, too: it can change
+	if r.URL.RawQuery != "" {
+		return
+	}
+	if s.opts.Passes != nil {
+		doc.Pass = "pass"
+	}
+	if s.opts.Transport == nil {
+		return
+	}
+	if doc.Consent = s.opts.Consent; doc.Sensitive {
 		return
 	}
 	base := requestBase(r)
 	doc.Trackers, doc.Seeds, doc.STUN = s.opts.trackers(base), s.opts.Seeds, s.opts.STUN
+	if s.opts.ICE != nil {
+		doc.ICE = s.opts.ICE(hostOf(r.Host))
+		doc.Relay = slices.ContainsFunc(doc.ICE, ICEServer.relays)
+	}
 	if s.opts.PublicURL != "" {
 		base = strings.TrimRight(s.opts.PublicURL, "/")
 	}
 	doc.Magnet = st.descriptor.Magnet(doc.Trackers, base+"/live/"+string(st.name))
+}
+
+// hostOf is a Host header's host without its port, in brackets if it is an IPv6 address.
+func hostOf(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	if host = strings.Trim(host, "[]"); strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+	return host
 }
 
 // selection says which entries manifest.json is asked for.
@@ -187,7 +231,7 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 	}
 	doc.Sessions = st.sessionsFrom(first)
 	doc.Now = time.Now().UnixMilli()
-	body, err := json.Marshal(doc)
+	body, err := json.Marshal(doc) //nolint:gosec // the pass is an address, and open to all
 	if err != nil {
 		fail(w, http.StatusInternalServerError, "the manifest could not be written")
 		return

@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 	"github.com/shoalcast/shoal/swarm/live"
@@ -60,6 +61,9 @@ type Options struct {
 	Seeds []string
 	// STUN are the servers by which viewers find their addresses, written as Seeds are.
 	STUN []string
+	// ICE lists what pages use for WebRTC; host is by which the page reached the origin,
+	// an IPv6 address in brackets. Nil: nothing.
+	ICE func(host string) []ICEServer
 	// Files offers finished archive files to BitTorrent clients; nil leaves that to the
 	// web seed.
 	Files Files
@@ -70,6 +74,12 @@ type Options struct {
 	MaxPeers int
 	// SwarmSize tells how many peers a swarm has, where a tracker knows; may be nil.
 	SwarmSize func(metainfo.InfoHash) int
+
+	// Consent is what pages do in swarms before their viewers choose: ask, share,
+	// download or edge. Default ask.
+	Consent string
+	// Passes admits pages to NATS, at /nats on this server; nil has none.
+	Passes func(event.StreamID) (bus.Pass, error)
 
 	// PublicURL is how viewers reach this server, such as https://live.example.org.
 	// Empty makes links that are relative to it.
@@ -118,6 +128,7 @@ func (o Options) withDefaults() Options {
 	o.PendingBytes = cmp.Or(o.PendingBytes, 32<<20)
 	o.ArchiveAge = cmp.Or(o.ArchiveAge, 7*24*time.Hour)
 	o.ArchiveBytes = cmp.Or(o.ArchiveBytes, 20<<30)
+	o.Consent = cmp.Or(o.Consent, "ask")
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
 	o.MaxPeers = cmp.Or(o.MaxPeers, 512)
 	return o

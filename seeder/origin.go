@@ -11,7 +11,7 @@ import (
 // Handler serves every route of the origin:
 //
 //	/api/v1/time, /api/v1/streams
-//	/live/{name}/manifest.json, /live/{name}/index.m3u8
+//	/live/{name}/manifest.json, /live/{name}/index.m3u8, /live/{name}/pass
 //	/live/{name}/archive/, …/{file}, …/{file}.torrent
 //	/live/{name}/{r}/index.m3u8, …/{epoch}/{n}.m4s, …/seg/{msn}.m4s, …/init/{root}.mp4
 //	/p/{root}
@@ -26,6 +26,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("/api/v1/time", s.serveTime)
 	mux.HandleFunc("/api/v1/streams", s.serveStreams)
 	mux.HandleFunc("/live/{name}/manifest.json", s.serveManifest)
+	mux.HandleFunc("/live/{name}/pass", s.servePass)
 	mux.HandleFunc("/live/{name}/index.m3u8", s.serveMultivariant)
 	mux.HandleFunc("/live/{name}/{r}/index.m3u8", s.servePlaylist)
 	mux.HandleFunc("/live/{name}/{r}/{epoch}/{file}", s.servePiece)

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/limit"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -22,6 +23,7 @@ type Service struct {
 	follows sync.WaitGroup
 	archive *archiver // nil: nothing is archived here
 	archErr error     // why it could not be opened
+	passes  *limit.Rates
 
 	mu      sync.RWMutex
 	streams map[event.StreamID]*stream
@@ -32,7 +34,7 @@ type Service struct {
 // New returns a service that serves nothing until Run.
 func New(opts Options) *Service {
 	s := &Service{
-		opts: opts.withDefaults(), closing: make(chan struct{}),
+		opts: opts.withDefaults(), closing: make(chan struct{}), passes: limit.NewRates(passRate, passBurst, passAddresses),
 		streams: map[event.StreamID]*stream{}, named: map[event.StreamName]*stream{},
 	}
 	s.archive, s.archErr = newArchiver(s)

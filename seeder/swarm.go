@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/shoalcast/shoal/event"
@@ -25,13 +26,14 @@ type swarming struct {
 }
 
 // tend joins the swarms of streams that are read from the bus, and leaves the others.
+// A sensitive stream has none.
 func (s *Service) tend(ctx context.Context) {
 	if s.opts.Transport == nil || !s.Ready() {
 		return
 	}
 	changed := false
 	for _, st := range s.known() {
-		read, part := st.isRead(), st.part.Load()
+		read, part := st.isRead() && !st.state().Sensitive, st.part.Load()
 		switch {
 		case read && part == nil:
 			if err := s.join(ctx, st); err != nil {
@@ -204,7 +206,8 @@ func (p *swarming) count() {
 	})
 }
 
-// trackers are those that a viewer is told who reached this server at base.
+// trackers are those that a viewer is told who reached this server at base. Ours is
+// there twice: browsers come to it by WebSocket.
 func (o *Options) trackers(base string) []string {
 	switch {
 	case len(o.Trackers) > 0:
@@ -214,23 +217,45 @@ func (o *Options) trackers(base string) []string {
 	case o.PublicURL != "":
 		base = strings.TrimRight(o.PublicURL, "/")
 	}
-	return []string{base + "/announce"}
+	// http becomes ws, https wss.
+	return []string{base + "/announce", "ws" + strings.TrimPrefix(base, "http") + "/announce"}
 }
 
 // Knows reports whether a torrent is one of this installation's: a stream's descriptor or
-// a file of the archive.
+// a file of the archive. Nobody may find peers of a sensitive stream, so its are not.
 func (s *Service) Knows(hash [20]byte) bool {
 	for _, st := range s.known() {
 		if st.descriptor.InfoHash == hash {
-			return true
+			return !st.state().Sensitive
 		}
 	}
-	for _, f := range s.Archive() {
+	for _, f := range s.shared() {
 		if f.Close.InfoHash == hash {
 			return true
 		}
 	}
 	return false
+}
+
+// shared returns the archive's files that torrents are for, the newest first.
+func (s *Service) shared() []*Archived {
+	return slices.DeleteFunc(s.Archive(), func(f *Archived) bool { return s.isSensitive(f.Stream) })
+}
+
+func (s *Service) isSensitive(id event.StreamID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	st := s.streams[id]
+	return st != nil && st.state().Sensitive
+}
+
+// refuseTorrent answers for a sensitive stream, and reports whether it did.
+func refuseTorrent(w http.ResponseWriter, st *stream) bool {
+	if !st.state().Sensitive {
+		return false
+	}
+	fail(w, http.StatusNotFound, "this stream is sensitive: it has no torrents, and viewers take it from this server alone")
+	return true
 }
 
 // StreamOf returns the stream of whose descriptor a torrent is.
@@ -246,7 +271,7 @@ func (s *Service) StreamOf(hash [20]byte) (event.StreamID, bool) {
 // serveTorrent answers with the torrent file by which the stream's peers meet.
 func (s *Service) serveTorrent(w http.ResponseWriter, r *http.Request) {
 	st := s.findStream(w, r)
-	if st == nil {
+	if st == nil || refuseTorrent(w, st) {
 		return
 	}
 	h := w.Header()

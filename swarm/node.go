@@ -21,6 +21,9 @@ type Config struct {
 	Verifier Verifier
 	// Wants names the renditions to receive; none for a seed that is fed by its caller.
 	Wants []event.Rendition
+	// Others names further renditions that may be wanted later (see Node.Want): what
+	// neighbours say of them is remembered.
+	Others []event.Rendition
 	// Up is the uplink budget in bit/s, all connections together: 0 gives nothing,
 	// Unlimited knows no bound but credit.
 	Up int64
@@ -83,6 +86,9 @@ func New(cfg Config) *Node {
 	n := &Node{cfg: cfg, t: cfg.Tuning, random: newRandom(cfg.Random)}
 	for _, r := range cfg.Wants {
 		n.track(r).wanted = true
+	}
+	for _, r := range cfg.Others[:min(len(cfg.Others), max(maxTracks-len(n.tracks), 0))] {
+		n.track(r)
 	}
 	n.dials = newGuard(0)
 	n.uplink.set(cfg.Up)
@@ -288,6 +294,7 @@ func (n *Node) maintain(now Time) {
 	}
 	if improve {
 		n.prune(now)
+		n.forgetLeft(now)
 	}
 	n.tellStates(now)
 	n.pump(now)

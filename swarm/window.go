@@ -13,6 +13,7 @@ type track struct {
 	r      event.Rendition
 	index  int  // in Node.tracks and neighbour.tracks
 	wanted bool // by this node
+	left   Time // when it was wanted last; 0: it is, or never was
 	source bool // its pieces come from the caller, not from lanes
 
 	pieces []*piece // by position

@@ -19,17 +19,55 @@ import (
 type Site struct {
 	built fs.FS
 	load  func() map[string]*file
+	// beyond are sources that pages may connect to besides their own origin.
+	beyond string
 }
 
-// New serves the build found in built: index.html, live.html, 404.html and assets/.
+// New serves the build found in built: index.html, live.html, embed.html, 404.html,
+// player.js and assets/.
 func New(built fs.FS) *Site {
 	return &Site{built: built, load: sync.OnceValue(func() map[string]*file { return readAll(built) })}
 }
 
-// policy lets a page run and fetch what its own origin serves, and nothing else.
-// blob: in media-src is how Media Source Extensions hand video to the element.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
-	"connect-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
+// ConnectTo lets pages connect, over HTTP and WebSocket, to what is at URLs that their
+// streams name: this server by its public address, trackers. It returns s.
+func (s *Site) ConnectTo(urls ...string) *Site {
+	known := map[string]bool{}
+	for _, text := range urls {
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || strings.ContainsAny(u.Host, ";, '") {
+			continue
+		}
+		var schemes []string
+		switch u.Scheme {
+		case "http", "https":
+			schemes = []string{u.Scheme, "ws" + strings.TrimPrefix(u.Scheme, "http")}
+		case "ws", "wss":
+			schemes = []string{u.Scheme}
+		}
+		for _, scheme := range schemes { // pages ask no tracker over UDP
+			if source := " " + scheme + "://" + u.Host; !known[source] {
+				known[source] = true
+				s.beyond += source
+			}
+		}
+	}
+	return s
+}
+
+// policy lets a page run and fetch what its own origin serves, and nothing else but what
+// ConnectTo names. 'self' is the origin's WebSockets, too (Content Security Policy 3,
+// section 6.7.2.8). blob: in media-src is how Media Source Extensions hand video to the
+// element; frames are the pages that may show this one in a frame.
+func (s *Site) policy(frames string) string {
+	return "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data:; " +
+		"connect-src 'self'" + s.beyond + "; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors " + frames
+}
+
+const (
+	ownFrames = "'self'"
+	anyFrame  = "*"
+)
 
 const notBuilt = "This shoal was built without its pages: run make build, then start it again.\n" +
 	"Streams still play from /live/<name>/index.m3u8.\n"
@@ -47,13 +85,32 @@ func (s *Site) Live(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, "live.html", http.StatusOK)
 }
 
+// Embed is the player alone, at /embed/{name}, for frames in anybody's page.
+func (s *Site) Embed(w http.ResponseWriter, r *http.Request) {
+	name := url.PathEscape(path.Base(r.URL.Path))
+	w.Header().Set("Link", "</live/"+name+"/manifest.json>; rel=preload; as=fetch; crossorigin")
+	s.pageIn(anyFrame, w, r, "embed.html", http.StatusOK)
+}
+
+// Library is the player as an element, at /player.js, for scripts of anybody's page.
+func (s *Site) Library(w http.ResponseWriter, r *http.Request) {
+	allowOrigins(w.Header())
+	s.page(w, r, "player.js", http.StatusOK)
+}
+
+// allowOrigins lets pages of any origin use a script.
+func allowOrigins(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+}
+
 // NotFound is what people see at an address that leads nowhere.
 func (s *Site) NotFound(w http.ResponseWriter, r *http.Request) {
 	s.page(w, r, "404.html", http.StatusNotFound)
 }
 
-// Assets serves scripts, styles and images, at /assets/. Their names hold a hash of
-// their content, so they never change.
+// Assets serves scripts, styles and images, at /assets/, to anybody's page. Their names
+// hold a hash of their content, so they never change.
 func (s *Site) Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
@@ -62,39 +119,46 @@ func (s *Site) Assets() http.Handler {
 			s.NotFound(w, r)
 			return
 		}
+		allowOrigins(w.Header())
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
-		f.serve(w, r, http.StatusOK)
+		f.serve(s.policy(ownFrames), w, r, http.StatusOK)
 	})
 }
 
-// Handler serves all of the site: /, /live/{name} and /assets/; any other address is
-// not found.
+// Handler serves all of the site: /, /live/{name}, /embed/{name}, /player.js and /assets/;
+// any other address is not found.
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.Index)
 	mux.HandleFunc("GET /live/{name}", s.Live)
+	mux.HandleFunc("GET /embed/{name}", s.Embed)
+	mux.HandleFunc("GET /player.js", s.Library)
 	mux.Handle("GET /assets/", s.Assets())
 	mux.HandleFunc("/", s.NotFound)
 	return mux
 }
 
 func (s *Site) page(w http.ResponseWriter, r *http.Request, name string, status int) {
+	s.pageIn(ownFrames, w, r, name, status)
+}
+
+func (s *Site) pageIn(frames string, w http.ResponseWriter, r *http.Request, name string, status int) {
 	f := s.load()[name]
 	if f == nil {
-		secure(w.Header())
+		secure(w.Header(), s.policy(frames))
 		w.Header().Set("Cache-Control", "no-store")
 		http.Error(w, notBuilt, http.StatusServiceUnavailable)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	f.serve(w, r, status)
+	f.serve(s.policy(frames), w, r, status)
 }
 
-func secure(h http.Header) {
+func secure(h http.Header, policy string) {
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
+	h.Set("Permissions-Policy", "autoplay=(self), fullscreen=(self), camera=(), microphone=(), geolocation=(), payment=(), usb=()")
 }
 
 // file is one file of the build, as it goes over the wire.
@@ -105,9 +169,9 @@ type file struct {
 	packed []byte // gzip, nil where it does not pay
 }
 
-func (f *file) serve(w http.ResponseWriter, r *http.Request, status int) {
+func (f *file) serve(policy string, w http.ResponseWriter, r *http.Request, status int) {
 	h := w.Header()
-	secure(h)
+	secure(h, policy)
 	h.Set("Content-Type", f.kind)
 	h.Set("ETag", f.etag)
 	h.Set("Vary", "Accept-Encoding")

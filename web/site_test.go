@@ -14,6 +14,8 @@ func site() *Site {
 	return New(fstest.MapFS{
 		"index.html":           {Data: []byte("<title>list</title>")},
 		"live.html":            {Data: []byte("<title>player</title>")},
+		"embed.html":           {Data: []byte("<title>frame</title>")},
+		"player.js":            {Data: []byte("export const shoal = 1;\n")},
 		"404.html":             {Data: []byte("<title>nothing</title>")},
 		"assets/live-abc12.js": {Data: []byte(strings.Repeat("let fish = 1;\n", 500))},
 		".gitkeep":             {},
@@ -48,6 +50,8 @@ func TestEveryAddressShowsItsPageUnderTheSamePolicy(t *testing.T) {
 	}{
 		"/":                     {200, "list", "no-cache"},
 		"/live/demo":            {200, "player", "no-cache"},
+		"/embed/demo":           {200, "frame", "no-cache"},
+		"/player.js":            {200, "shoal", "no-cache"},
 		"/assets/live-abc12.js": {200, "fish", "public, max-age=31536000, immutable"},
 		"/nowhere":              {404, "nothing", "no-cache"},
 		"/live/demo/x":          {404, "nothing", "no-cache"},
@@ -119,11 +123,53 @@ func TestAnUnchangedPageIsNotSentAgain(t *testing.T) {
 func TestThePlayerPageNamesTheManifestThatBrowsersMayFetchAtOnce(t *testing.T) {
 	for path, want := range map[string]string{
 		"/live/demo":     "<demo/manifest.json>; rel=preload; as=fetch; crossorigin",
+		"/embed/demo":    "</live/demo/manifest.json>; rel=preload; as=fetch; crossorigin",
 		"/live/a%3E%3Cb": "<a%3E%3Cb/manifest.json>; rel=preload; as=fetch; crossorigin",
 		"/":              "",
 	} {
 		if got := get(t, site(), path).Header.Get("Link"); got != want {
 			t.Errorf("%s: Link %q, want %q", path, got, want)
+		}
+	}
+}
+
+func TestOnlyTheEmbeddedPlayerMayBeFramedAndOnlyScriptsMayBeReadElsewhere(t *testing.T) {
+	for path, want := range map[string]struct{ ancestors, origin string }{
+		"/":                     {"frame-ancestors 'self'", ""},
+		"/live/demo":            {"frame-ancestors 'self'", ""},
+		"/embed/demo":           {"frame-ancestors *", ""},
+		"/player.js":            {"frame-ancestors 'self'", "*"},
+		"/assets/live-abc12.js": {"frame-ancestors 'self'", "*"},
+		"/embed/a/b":            {"frame-ancestors 'self'", ""},
+		"/embed/demo/":          {"frame-ancestors 'self'", ""},
+	} {
+		r := get(t, site(), path)
+		if csp := r.Header.Get("Content-Security-Policy"); !strings.HasSuffix(csp, want.ancestors) {
+			t.Errorf("%s: policy %q, want %q", path, csp, want.ancestors)
+		}
+		if got := r.Header.Get("Access-Control-Allow-Origin"); got != want.origin {
+			t.Errorf("%s: readable by %q, want %q", path, got, want.origin)
+		}
+	}
+}
+
+func TestAPageConnectsToItsOriginAndWhatTheOperatorNamesOnly(t *testing.T) {
+	sources := func(s *Site) string {
+		t.Helper()
+		csp := get(t, s, "/embed/demo").Header.Get("Content-Security-Policy")
+		_, rest, _ := strings.Cut(csp, "connect-src ")
+		found, _, _ := strings.Cut(rest, ";")
+		return found
+	}
+	for want, urls := range map[string][]string{
+		"'self'": {"", "udp://tracker.example.org:6969", "javascript:alert(1)", "https://a.example; script-src *", "not a url"},
+		"'self' https://live.example.org wss://live.example.org": {"https://live.example.org/", "https://live.example.org"},
+		"'self' wss://tracker.example.org http://10.0.0.1:8080 ws://10.0.0.1:8080": {
+			"wss://tracker.example.org/announce", "udp://tracker.example.org:6969", "http://10.0.0.1:8080",
+		},
+	} {
+		if got := sources(site().ConnectTo(urls...)); got != want {
+			t.Errorf("%q: %s, want %s", urls, got, want)
 		}
 	}
 }

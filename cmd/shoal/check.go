@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,7 +83,17 @@ func (f keyFlags) check() error {
 
 func (f originFlags) check() error {
 	_, most := parseBytes("--window-max", f.WindowMax)
-	return first(between("--window", f.Window, minWindow, maxWindow), most)
+	return first(between("--window", f.Window, minWindow, maxWindow), most, checkConsent(f.Consent))
+}
+
+// consents are the values of --consent; pages know what they mean.
+var consents = []string{"ask", "share", "download", "edge"}
+
+func checkConsent(s string) error {
+	if !slices.Contains(consents, s) {
+		return fmt.Errorf("--consent %q must be ask, share, download or edge", s)
+	}
+	return nil
 }
 
 func (f archiveFlags) check() error {

@@ -81,9 +81,15 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{up, "--webrtc", "6882"},
 		{up, "--tracker-udp", "localhost"},
 		{up, "--stun", "x"},
+		{up, "--allow-origins", "example.org"},
+		{up, "--allow-origins", "https://example.org,https://example.org/page"},
 		{up, "--public-ip", "example.org"},
 		{up, "--trackers", "ftp://example.org"},
 		{up, "--ice-servers", "example.org:3478"},
+		{up, "--ice-servers", "turn:turn.example.org"},
+		{up, "--turn", "3479"},
+		{up, "--turn-rate", "much"},
+		{up, "--trackers", "wss:///announce"},
 		{up, "--egress", "fast"},
 		{up, "--archive-window", "9s"},
 		{up, "--archive-window", "3m"},
@@ -92,6 +98,8 @@ func TestAWrongFlagIsRefusedBeforeAnythingIsOpened(t *testing.T) {
 		{keyring, "--http", "x"},
 		{seeder, "--window-max", "x"},
 		{seeder, "--http", ""},
+		{seeder, "--consent", "always"},
+		{up, "--consent", ""},
 	} {
 		args := append([]string{}, c.command...)
 		args = append(args, "--data", data, c.flag+"="+c.value)

@@ -66,6 +66,7 @@ type sessionFlags struct {
 type originFlags struct {
 	Window    time.Duration `default:"30s" help:"How much of a live stream stays playable: 10s to 10m."`
 	WindowMax string        `default:"256MB" placeholder:"BYTES" help:"Most memory the window of one stream may take."`
+	Consent   string        `default:"ask" placeholder:"MODE" help:"What viewers' pages do in swarms until the viewer chooses: ask (nothing), share, download (take, but give nothing) or edge (everything from servers, for all)."`
 }
 
 // swarmFlags are for who takes part in swarms.
@@ -73,15 +74,18 @@ type swarmFlags struct {
 	Torrent    string `name:"torrent" default:":6881" placeholder:"ADDR" help:"BitTorrent address of the seed; empty for no swarms, only HTTP."`
 	WebRTC     string `name:"webrtc" default:":6882" placeholder:"ADDR" help:"UDP address for peers that only ICE reaches; empty for none."`
 	PublicIP   string `name:"public-ip" placeholder:"IP" help:"Address by which the world reaches this machine, where that is another than its own (default: the host of --public-url, if that is an IP)."`
-	ICEServers string `name:"ice-servers" placeholder:"URLS" help:"STUN servers for ICE, separated by commas, such as stun:stun.example.org:3478 (default: our own)."`
+	ICEServers string `name:"ice-servers" placeholder:"URLS" help:"STUN and TURN servers for ICE besides our own, separated by commas, such as stun:stun.example.org:3478 or turn:USER:PASSWORD@turn.example.org:3478; only pages use TURN."`
+	TURN       string `name:"turn" placeholder:"ADDR" help:"UDP address of a TURN server of our own, such as :3479, which relays for pages that reach nobody else and for viewers who hide their address; none by default. Relays have ports 49152 to 65535."`
+	TURNRate   string `name:"turn-rate" default:"100Mbit" placeholder:"RATE" help:"Most that all relays together carry."`
 	Trackers   string `name:"trackers" placeholder:"URLS" help:"Trackers that peers meet by, separated by commas (default: our own)."`
 	Egress     string `placeholder:"RATE" help:"Most that all swarms together are given, such as 200Mbit; no bound by default."`
 }
 
 // trackerFlags are for who helps peers to find each other.
 type trackerFlags struct {
-	TrackerUDP string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
-	STUN       string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
+	TrackerUDP   string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"UDP address of the tracker; empty for HTTP only."`
+	AllowOrigins string `name:"allow-origins" placeholder:"URLS" help:"Other sites whose pages may meet peers by our tracker, such as https://example.org, separated by commas; * for every site."`
+	STUN         string `name:"stun" default:":3478" placeholder:"ADDR" help:"UDP address of the STUN server; empty for none."`
 }
 
 // archiveFlags say what stays of a stream.

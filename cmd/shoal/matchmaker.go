@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/shoalcast/shoal/event"
@@ -27,24 +28,59 @@ func (c *matchmakerCmd) Run(ctx context.Context, common *Common, t terminal) err
 	}
 	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, traceFlags{}},
 		func(_ context.Context, n *node) error {
-			_, err := n.addMatchmaker(c.trackerFlags, nil, nil)
+			_, err := n.addMatchmaker(c.trackerFlags, c.PublicURL, nil, nil)
 			return err
 		})
 }
 
 func (f trackerFlags) check() error {
-	return first(checkAddress("--tracker-udp", f.TrackerUDP), checkAddress("--stun", f.STUN))
+	return first(checkAddress("--tracker-udp", f.TrackerUDP), checkAddress("--stun", f.STUN), checkOrigins("--allow-origins", f.AllowOrigins))
+}
+
+// checkOrigins takes what browsers send as Origin, or *.
+func checkOrigins(flag, origins string) error {
+	for _, o := range list(origins) {
+		if u, err := url.Parse(o); o != "*" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || o != u.Scheme+"://"+u.Host) {
+			return fmt.Errorf("%s %q is no origin: write https://example.org, with its port if it has one and nothing behind, or * for every site", flag, o)
+		}
+	}
+	return nil
+}
+
+// origins are those whose pages may use the tracker, besides the host that it is asked by.
+func (f trackerFlags) origins(publicURL string) []string {
+	var out []string
+	for _, o := range append(list(f.AllowOrigins), publicURL) {
+		if u, err := url.Parse(o); err == nil && u.Host != "" {
+			o = originOf(u)
+		}
+		if o != "" {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// originOf is the origin of a URL's pages as browsers write it: without the scheme's own
+// port (RFC 6454, section 6.1).
+func originOf(u *url.URL) string {
+	host := u.Host
+	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; port != "" {
+		host = strings.TrimSuffix(host, port)
+	}
+	return u.Scheme + "://" + host
 }
 
 // addMatchmaker adds the tracker, and the STUN server beside it. known says which
 // torrents it is for, nil is all; stream of which stream a torrent is the live one.
-func (n *node) addMatchmaker(f trackerFlags, known func([20]byte) bool, stream func([20]byte) (event.StreamID, bool)) (*matchmaker.Service, error) {
+func (n *node) addMatchmaker(f trackerFlags, publicURL string, known func([20]byte) bool, stream func([20]byte) (event.StreamID, bool)) (*matchmaker.Service, error) {
 	s := matchmaker.New(matchmaker.Options{
 		Bus:     n.bus.As("matchmaker"),
 		Log:     n.log.With(obs.KeyService, "matchmaker"),
 		Metrics: matchmaker.NewMetrics(n.reg),
 		Known:   known,
 		Stream:  stream,
+		Origins: f.origins(publicURL),
 	})
 	n.ready.add("matchmaker", s.Ready)
 	n.mux.HandleFunc("GET /announce", s.Announce)

@@ -33,6 +33,7 @@ type node struct {
 	level  *slog.LevelVar
 	dir    *datadir.Dir
 	bus    *bus.Bus
+	server *bus.Server // nil: the bus is an outside one
 	reg    *prometheus.Registry
 	trace  *obs.Tracing
 	cert   *certificate
@@ -171,7 +172,7 @@ func (n *node) connect(ctx context.Context, b busFlags) error {
 			return fmt.Errorf("start the embedded bus: %w", err)
 		}
 		n.closers = append(n.closers, server.Shutdown)
-		opts.Server = server
+		opts.Server, n.server = server, server
 		if b.NATSListen != "" {
 			n.running.NATS = server.ClientURL()
 		}

@@ -7,6 +7,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest"
 	"github.com/shoalcast/shoal/internal/obs"
@@ -90,6 +91,18 @@ func (n *node) addPackager(f retentionFlags, window time.Duration, sessions *key
 	n.group.Add(proc.Service, "packager", s.Run)
 }
 
+// pages lets viewers' pages have NATS and returns what admits them; nil where the bus is
+// an outside server, whose accounts are not ours to say.
+func (n *node) pages() func(event.StreamID) (bus.Pass, error) {
+	if n.server == nil {
+		return nil
+	}
+	p := n.server.NewPages(bus.PagesOptions{Log: n.log.With(obs.KeyService, "nats"), Reg: n.reg})
+	n.mux.Handle("GET /nats", p)
+	n.group.Add(proc.Intake, "nats", p.Run)
+	return n.server.Pass
+}
+
 // addSeeder adds the origin, and its part in swarms. own is the tracker in this process,
 // where there is one.
 func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFlags, own *matchmaker.Service) (*seeder.Service, error) {
@@ -101,7 +114,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	if err != nil {
 		return nil, refused(err)
 	}
-	site := web.Built()
+	site := web.Built().ConnectTo(append(list(sw.Trackers), h.PublicURL)...)
 	opts := seeder.Options{
 		Bus:         n.bus.As("seeder"),
 		Log:         n.log.With(obs.KeyService, "seeder"),
@@ -109,6 +122,8 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 		Window:      o.Window,
 		WindowBytes: int64(window),
 		PublicURL:   h.PublicURL,
+		Consent:     o.Consent,
+		Passes:      n.pages(),
 		Tracer:      n.trace.Provider(),
 	}
 	if a.ArchiveWindow > 0 {
@@ -121,6 +136,8 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	n.ready.add("seeder", s.Ready)
 	n.mux.HandleFunc("GET /{$}", site.Index)
 	n.mux.HandleFunc("GET /live/{name}", site.Live)
+	n.mux.HandleFunc("GET /embed/{name}", site.Embed)
+	n.mux.HandleFunc("GET /player.js", site.Library)
 	n.mux.Handle("GET /assets/", site.Assets())
 	n.mux.Handle("/live/", s.Handler())
 	n.mux.Handle("/p/", s.Handler())

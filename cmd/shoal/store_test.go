@@ -25,6 +25,7 @@ func storeCommands(t *testing.T) (reading, changing [][]string) {
 	}, [][]string{
 		{"stream", "add", "x"},
 		{"stream", "rm", "x", "--yes"},
+		{"stream", "set", "x", "--sensitive"},
 		{"stream", "rotate-key", "x"},
 		{"keys", "import", backup, "--passphrase-file", pass},
 	}
@@ -117,4 +118,39 @@ func TestPublishKeysArePrintedAtTheFirstStartOnly(t *testing.T) {
 	if strings.Contains(again, s.PublishKey) || !strings.Contains(again, watch) || !strings.Contains(again, "shoal stream list") {
 		t.Errorf("the second start says %s", again)
 	}
+}
+
+func TestAStreamsOptionsCanBeChangedOneByOne(t *testing.T) {
+	data := t.TempDir()
+	run := func(args ...string) string {
+		t.Helper()
+		out, stderr, code := shoal(t, append(args, "--data", data)...)
+		if code != exitOK {
+			t.Fatalf("%v: exit %d: %s", args, code, stderr)
+		}
+		return out
+	}
+	is := func(unlisted, sensitive bool) {
+		t.Helper()
+		store, err := keyStore(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := store.Get("cam")
+		if err != nil || s.Unlisted != unlisted || s.Sensitive != sensitive {
+			t.Errorf("%+v, %v", s.Options, err)
+		}
+	}
+	if out := run("stream", "add", "cam", "--sensitive", "--json"); !strings.Contains(out, `"sensitive": true`) {
+		t.Errorf("stream add says %s", out)
+	}
+	is(false, true)
+	run("stream", "set", "cam", "--unlisted")
+	is(true, true)
+	if out := run("stream", "set", "cam", "--sensitive=false"); out != "cam: unlisted true, sensitive false.\n" {
+		t.Errorf("it says %q", out)
+	}
+	is(true, false)
+	refuses(t, "nothing to change", "stream", "set", "cam", "--data", data)
+	refuses(t, "there is no stream", "stream", "set", "other", "--sensitive", "--data", data)
 }

@@ -14,6 +14,7 @@ import (
 
 type streamCmd struct {
 	Add       streamAddCmd    `cmd:"" help:"Make a stream and print where to publish and watch."`
+	Set       streamSetCmd    `cmd:"" help:"Change a stream's options."`
 	List      streamListCmd   `cmd:"" help:"List streams with their links."`
 	Rm        streamRmCmd     `cmd:"" help:"Remove a stream and its keys for good."`
 	RotateKey streamRotateCmd `cmd:"" help:"Replace a stream's publish key, or with --root the creator's key."`
@@ -85,11 +86,12 @@ type streamJSON struct {
 	RTMP       string           `json:"rtmp_url"`
 	Watch      string           `json:"watch_url"`
 	Unlisted   bool             `json:"unlisted,omitempty"`
+	Sensitive  bool             `json:"sensitive,omitempty"`
 }
 
 func describe(s keyring.Stream, l links) streamJSON {
 	return streamJSON{
-		Name: s.Name, ID: s.ID, PublishKey: s.PublishKey, Unlisted: s.Unlisted,
+		Name: s.Name, ID: s.ID, PublishKey: s.PublishKey, Unlisted: s.Unlisted, Sensitive: s.Sensitive,
 		RTMP: l.publishURL(s.Name, s.PublishKey), Watch: l.watchURL(s.Name, s.ID),
 	}
 }
@@ -98,6 +100,7 @@ type streamAddCmd struct {
 	storeFlags `embed:""`
 	Name       string `arg:"" help:"Name of the stream: a-z, 0-9, - and _."`
 	Unlisted   bool   `help:"Do not show it on the front page."`
+	Sensitive  bool   `help:"Give it no swarm: viewers do not learn each other's addresses, and all bytes come from your servers."`
 	JSON       bool   `help:"Print as JSON."`
 }
 
@@ -114,7 +117,7 @@ func (c *streamAddCmd) Run(ctx context.Context, t terminal) error {
 	if err != nil {
 		return err
 	}
-	s, err := store.Add(name, keyring.Options{Unlisted: c.Unlisted})
+	s, err := store.Add(name, keyring.Options{Unlisted: c.Unlisted, Sensitive: c.Sensitive})
 	if errors.Is(err, keyring.ErrExists) {
 		return refused(fmt.Errorf("there is a stream %q already: shoal stream list shows its links", name))
 	}
@@ -130,6 +133,42 @@ func (c *streamAddCmd) Run(ctx context.Context, t terminal) error {
 	}
 	fmt.Fprintf(t.out, "Publish: %s\n", d.RTMP)
 	_, err = fmt.Fprintf(t.out, "Watch:   %s\n", d.Watch)
+	return err
+}
+
+type streamSetCmd struct {
+	dataFlags `embed:""`
+	Name      string `arg:""`
+	Unlisted  *bool  `help:"Whether it is left out of the front page."`
+	Sensitive *bool  `help:"Whether it has no swarm, so that viewers do not learn each other's addresses."`
+}
+
+func (c *streamSetCmd) Run(ctx context.Context, t terminal) error {
+	if c.Unlisted == nil && c.Sensitive == nil {
+		return refused(errors.New("nothing to change: name --unlisted or --sensitive, each with =true or =false"))
+	}
+	store, err := keyStore(c.Data)
+	if err != nil {
+		return err
+	}
+	s, err := store.Get(event.StreamName(c.Name))
+	if err != nil {
+		return refused(fmt.Errorf("cannot change %q: %w", c.Name, err))
+	}
+	o := s.Options
+	if c.Unlisted != nil {
+		o.Unlisted = *c.Unlisted
+	}
+	if c.Sensitive != nil {
+		o.Sensitive = *c.Sensitive
+	}
+	if err := store.SetOptions(s.Name, o); err != nil {
+		return err
+	}
+	if err := tellRunning(ctx, c.Data); err != nil {
+		return fmt.Errorf("stream %q was changed, but the running instance does not know it yet: %w", s.Name, err)
+	}
+	_, err = fmt.Fprintf(t.out, "%s: unlisted %t, sensitive %t.\n", s.Name, o.Unlisted, o.Sensitive)
 	return err
 }
 

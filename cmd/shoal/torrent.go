@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,7 +25,12 @@ const seedConns = 512
 
 func (f swarmFlags) check() error {
 	return first(checkAddress("--torrent", f.Torrent), checkAddress("--webrtc", f.WebRTC), checkIP("--public-ip", f.PublicIP),
-		checkURLs("--ice-servers", f.ICEServers, "stun"), checkURLs("--trackers", f.Trackers, "http", "https", "udp"), checkRate("--egress", f.Egress))
+		checkICE("--ice-servers", f.ICEServers), checkAddress("--turn", f.TURN), checkRate("--turn-rate", f.TURNRate), checkURLs("--trackers", f.Trackers, "http", "https", "udp", "ws", "wss"), checkRate("--egress", f.Egress))
+}
+
+func checkICE(flag, s string) error {
+	_, err := parseICEServers(flag, s)
+	return err
 }
 
 func checkIP(flag, s string) error {
@@ -91,7 +98,7 @@ func (n *node) stunFor(f swarmFlags, world string) []string {
 	if _, port, err := net.SplitHostPort(strings.TrimPrefix(n.running.STUN, "stun:")); err == nil {
 		out = append(out, net.JoinHostPort(world, port))
 	}
-	for _, u := range list(f.ICEServers) {
+	for _, u := range stunOnly(f.ICEServers) {
 		addr := strings.TrimPrefix(u, "stun:")
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			addr = net.JoinHostPort(addr, stunPort)
@@ -101,6 +108,20 @@ func (n *node) stunFor(f swarmFlags, world string) []string {
 	return out
 }
 
+// ownTracker is the WebTorrent side of the tracker in this process.
+func (n *node) ownTracker() string {
+	return "ws" + strings.TrimPrefix(n.running.HTTP, "http") + "/announce"
+}
+
+// trackerTLS tells our own tracker by its certificate: the one that the world trusts does
+// not name the address at which it is asked here.
+func (n *node) trackerTLS(url string) *tls.Config {
+	if n.cert == nil || url != n.ownTracker() {
+		return nil
+	}
+	return n.cert.pinned()
+}
+
 // seeding brings the seed into swarms: the client, and what viewers are told of it. own
 // is set where the tracker runs in this process.
 func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, o *seeder.Options) error {
@@ -108,7 +129,7 @@ func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, 
 	if own != nil {
 		o.SwarmSize = func(hash metainfo.InfoHash) int { return own.SwarmSize(hash) }
 		if o.Tracker = len(o.Trackers) == 0; o.Tracker {
-			o.Announce = []string{cmp.Or(n.running.TrackerUDP, n.running.HTTP+"/announce")}
+			o.Announce = []string{cmp.Or(n.running.TrackerUDP, n.running.HTTP+"/announce"), n.ownTracker()}
 		}
 	}
 	if f.Torrent == "" {
@@ -116,7 +137,7 @@ func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, 
 	}
 	ip := f.publicIP(publicURL)
 	client, err := bt.New(bt.Options{
-		Listen: f.Torrent, WebRTC: f.WebRTC, PublicIP: ip, ICEServers: list(f.ICEServers),
+		Listen: f.Torrent, WebRTC: f.WebRTC, PublicIP: ip, ICEServers: stunOnly(f.ICEServers), TrackerTLS: n.trackerTLS,
 		MaxConns: seedConns, UploadRate: f.rate(), Log: n.log.With(obs.KeyService, "torrent"),
 	})
 	if err != nil {
@@ -135,6 +156,11 @@ func (n *node) seeding(f swarmFlags, publicURL string, own *matchmaker.Service, 
 	n.running.Torrent = net.JoinHostPort(cmp.Or(host, "127.0.0.1"), port)
 	o.Seeds = []string{net.JoinHostPort(world, port)}
 	o.STUN = n.stunFor(f, world)
+	relay, err := n.addRelay(f, ip)
+	if err != nil {
+		return errors.Join(err, client.Close())
+	}
+	o.ICE = n.pageICE(f, world, relay)
 	o.Transport, o.Files, o.Egress = bt.Transport{Client: client}, client, 8*f.rate()
 	n.group.Add(proc.Service, "torrent", func(ctx context.Context) error {
 		<-ctx.Done()

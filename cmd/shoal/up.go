@@ -49,7 +49,7 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		}
 		n.addPackager(c.retentionFlags, c.ArchiveWindow, sessions)
 		var origin *seeder.Service
-		tracker, err := n.addMatchmaker(c.trackerFlags, func(hash [20]byte) bool { return origin.Knows(hash) },
+		tracker, err := n.addMatchmaker(c.trackerFlags, c.PublicURL, func(hash [20]byte) bool { return origin.Knows(hash) },
 			func(hash [20]byte) (event.StreamID, bool) { return origin.StreamOf(hash) })
 		if err != nil {
 			return nil, err

@@ -31,7 +31,7 @@ type watchCmd struct {
 	Stats      string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
 	Listen     string  `default:":0" placeholder:"ADDR" help:"Where other viewers connect to, TCP and UDP; port 0 is any that is free."`
 	HTTPOnly   bool    `name:"http-only" help:"Take no part in the swarm: everything comes from the origin."`
-	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: those that the stream's page names)."`
+	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: those that the stream's page names); others are left to pages."`
 	Pins       string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
 
@@ -105,7 +105,7 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 	}
 	if client != nil {
 		defer func() { err = errors.Join(err, client.Close()) }()
-		opts.Transport = bt.Transport{Client: client}
+		opts.Transport = bt.Transport{Client: client, Offers: offers}
 		if c.ICEServers == "" {
 			opts.STUN = func(servers []string) { client.SetICEServers(stunURLs(servers)) }
 		}
@@ -124,6 +124,10 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 	return &summary, err
 }
 
+// offers is how many peers, browsers among them, the viewer asks a WebTorrent tracker for
+// at a time.
+const offers = 4
+
 // stunPort is where shoal's own STUN server listens unless it is told otherwise. It is
 // asked there until the stream's page has said where.
 const stunPort = "3478"
@@ -141,7 +145,7 @@ func (c *watchCmd) transport(link peer.Link, log *slog.Logger) (*bt.Client, erro
 	if c.HTTPOnly {
 		return nil, nil
 	}
-	ice := list(c.ICEServers)
+	ice := stunOnly(c.ICEServers)
 	if len(ice) == 0 && link.Location != nil {
 		if u, err := url.Parse(link.Location.Base); err == nil {
 			ice = stunURLs([]string{net.JoinHostPort(u.Hostname(), stunPort)})
@@ -161,7 +165,7 @@ func (c *watchCmd) check() error {
 	case c.NoUp && c.Up != "":
 		return errors.New("--up and --no-up exclude each other: name one")
 	}
-	return first(checkAddress("--hls", c.HLS), checkAddress("--listen", c.Listen), checkURLs("--ice-servers", c.ICEServers, "stun"))
+	return first(checkAddress("--hls", c.HLS), checkAddress("--listen", c.Listen), checkICE("--ice-servers", c.ICEServers))
 }
 
 // Values of --stats that report anything.

@@ -37,10 +37,12 @@ type Running struct {
 	RTMP    string    `json:"rtmp,omitzero"`  // with the app: rtmp://127.0.0.1:1935/live
 	RTMPS   string    `json:"rtmps,omitzero"` // with the app: rtmps://127.0.0.1:1936/live
 	NATS    string    `json:"nats,omitzero"`  // nats://127.0.0.1:4222
-	// Where peers meet: the seed's BitTorrent address, the UDP tracker, the STUN server.
+	// Where peers meet: the seed's BitTorrent address, the UDP tracker, the STUN and
+	// TURN servers.
 	Torrent    string `json:"torrent,omitzero"`     // 127.0.0.1:6881
 	TrackerUDP string `json:"tracker_udp,omitzero"` // udp://127.0.0.1:6969
 	STUN       string `json:"stun,omitzero"`        // stun:127.0.0.1:3478
+	TURN       string `json:"turn,omitzero"`        // turn:127.0.0.1:3479
 	Control    string `json:"control,omitzero"`     // path of the control socket
 }
 

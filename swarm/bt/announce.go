@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/anacrolix/torrent/tracker"
@@ -19,11 +18,6 @@ const (
 	stopTimeout     = 700 * time.Millisecond
 	maxRetry        = 5 * time.Minute
 )
-
-func supported(url string) bool {
-	scheme, _, found := strings.Cut(url, "://")
-	return found && (scheme == "http" || scheme == "https" || scheme == "udp")
-}
 
 // announce tells one tracker of this peer for as long as the swarm is joined. The
 // library's own announces are not used: to a tracker nobody in a live swarm is complete.

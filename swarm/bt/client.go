@@ -31,10 +31,11 @@ type Client struct {
 	stop     context.CancelFunc
 	tasks    sync.WaitGroup
 
-	mu     sync.Mutex
-	swarms map[[20]byte]*Swarm
-	files  map[[20]byte]*torrent.Torrent
-	closed bool
+	mu      sync.Mutex
+	swarms  map[[20]byte]*Swarm
+	files   map[[20]byte]*torrent.Torrent
+	sockets map[string]*socket // by the tracker's URL
+	closed  bool
 }
 
 // New starts a client. Close ends it.
@@ -45,7 +46,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		opts: o, bans: newBans(),
-		swarms: map[[20]byte]*Swarm{}, files: map[[20]byte]*torrent.Torrent{},
+		swarms: map[[20]byte]*Swarm{}, files: map[[20]byte]*torrent.Torrent{}, sockets: map[string]*socket{},
 	}
 	copy(c.id[:], peerIDPrefix)
 	if _, err := rand.Read(c.id[len(peerIDPrefix):]); err != nil {

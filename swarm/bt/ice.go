@@ -90,8 +90,13 @@ func newICE(c *Client) (*ice, error) {
 	s.SetICEMulticastDNSMode(pionice.MulticastDNSModeDisabled)
 	s.DisableActiveTCP(true)
 	s.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4, webrtc.NetworkTypeUDP6})
-	s.SetIncludeLoopbackCandidate(addr.IP.IsLoopback())
-	s.SetICETimeouts(5*time.Second, 15*time.Second, 2*time.Second)
+	// Browsers on this machine may have no other way; pion offers it on a shared port in any case.
+	s.SetIncludeLoopbackCandidate(addr.IP == nil || addr.IP.IsUnspecified() || addr.IP.IsLoopback())
+	// A browser that hides its addresses behind names that only its own network resolves is
+	// reached by what its checks show: nothing better will come.
+	s.SetPrflxAcceptanceMinWait(100 * time.Millisecond)
+	// Who is silent for the sum of the first two is gone: a tab is often closed without a word.
+	s.SetICETimeouts(5*time.Second, 6*time.Second, 2*time.Second)
 	s.SetSCTPMaxReceiveBufferSize(1 << 20)
 	s.SetSCTPMaxMessageSize(maxRTCMessage)
 	s.EnableSCTPZeroChecksum(true)
@@ -168,31 +173,40 @@ func (i *ice) public() []netip.AddrPort {
 	i.mu.Lock()
 	servers := i.servers
 	i.mu.Unlock()
-	for _, url := range servers[:min(len(servers), maxSTUNServers)] {
-		host, ok := strings.CutPrefix(url, "stun:")
-		if !ok {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(host, "3478")
-		}
-		server, err := net.ResolveUDPAddr("udp", host)
-		if err != nil {
-			i.client.opts.Log.Debug("a STUN server has no address", "server", url, keyErr, err)
-			continue
-		}
-		mapped, err := i.mux.GetXORMappedAddr(server, stunTimeout)
-		if err != nil {
-			i.client.opts.Log.Debug("a STUN server does not answer", "server", url, keyErr, err)
-			continue
-		}
-		ip, ok := netip.AddrFromSlice(mapped.IP)
-		if ok {
-			out = append(out, netip.AddrPortFrom(ip.Unmap(), uint16(mapped.Port)))
-			break
+	servers = servers[:min(len(servers), maxSTUNServers)]
+	seen := make(chan netip.AddrPort, len(servers))
+	for _, url := range servers {
+		i.tasks.Go(func() { seen <- i.ask(url) })
+	}
+	for range servers {
+		if at := <-seen; at.IsValid() {
+			return append(out, at) // they all see the same
 		}
 	}
 	return out
+}
+
+// ask returns where a STUN server sees the UDP port, nothing if it does not say.
+func (i *ice) ask(url string) netip.AddrPort {
+	host, ok := strings.CutPrefix(url, "stun:")
+	if !ok {
+		return netip.AddrPort{}
+	}
+	if _, _, err := net.SplitHostPort(host); err != nil {
+		host = net.JoinHostPort(host, "3478")
+	}
+	server, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		i.client.opts.Log.Debug("a STUN server has no address", "server", url, keyErr, err)
+		return netip.AddrPort{}
+	}
+	mapped, err := i.mux.GetXORMappedAddr(server, stunTimeout)
+	if err != nil {
+		i.client.opts.Log.Debug("a STUN server does not answer", "server", url, keyErr, err)
+		return netip.AddrPort{}
+	}
+	ip, _ := netip.AddrFromSlice(mapped.IP)
+	return netip.AddrPortFrom(ip.Unmap(), uint16(mapped.Port))
 }
 
 // SetICEServers puts STUN URLs in the place of Options.ICEServers.

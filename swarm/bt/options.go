@@ -2,6 +2,7 @@ package bt
 
 import (
 	"cmp"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,9 @@ type Options struct {
 	ReadTimeout time.Duration
 	// Heartbeat is how long this side is silent at most, default 45 s.
 	Heartbeat time.Duration
+	// TrackerTLS says how to speak TLS to a WebTorrent tracker, such as one with a
+	// certificate of its own; nil, or a nil result: as usual.
+	TrackerTLS func(url string) *tls.Config
 	// AnnounceRetry is the first wait after an announce that failed, default 5 s.
 	AnnounceRetry time.Duration
 	Log           *slog.Logger // nil discards

@@ -63,8 +63,11 @@ func (s *Swarm) attempt(to PeerID, addr netip.AddrPort, run func(context.Context
 	if _, err := rand.Read(id[:]); err != nil {
 		return fmt.Errorf("name an attempt to connect: %w", err)
 	}
-	a := &attempt{id: hex.EncodeToString(id[:]), peer: to, addr: addr, outward: true, wanted: true, answer: make(chan string, 1)}
-	err := i.begin(a, s.ctx, func(ctx context.Context) error { return run(ctx, a) })
+	a := &attempt{
+		id: hex.EncodeToString(id[:]), peer: string(to[:]), want: &place{to, addr}, courier: throughSwarm{s.spec.Signaller, to},
+		outward: true, answer: make(chan string, 1),
+	}
+	err := i.begin(s.ctx, a, attemptTimeout, func(ctx context.Context) error { return run(ctx, a) })
 	if errors.Is(err, errUnderWay) {
 		return nil
 	}

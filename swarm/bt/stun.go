@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"time"
 
 	"github.com/pion/stun/v4"
+
+	"github.com/shoalcast/shoal/internal/limit"
 )
 
 // Limits of the STUN server, for each IP address.
@@ -26,7 +27,7 @@ func ServeSTUN(ctx context.Context, conn net.PacketConn) error {
 		_ = conn.Close()
 	})
 	defer stop()
-	limit := newLimiter()
+	rates := limit.NewRates(stunPerSecond, stunBurst, maxSTUNClient)
 	buf := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFrom(buf)
@@ -40,7 +41,7 @@ func ServeSTUN(ctx context.Context, conn net.PacketConn) error {
 			continue
 		}
 		addr, ok := from.(*net.UDPAddr)
-		if !ok || !limit.allow(addr.AddrPort().Addr().Unmap(), time.Now()) {
+		if !ok || !rates.Allow(networkOf(addr), time.Now()) {
 			continue
 		}
 		if answer := stunAnswer(buf[:n], addr); answer != nil {
@@ -65,45 +66,4 @@ func stunAnswer(packet []byte, from *net.UDPAddr) []byte {
 		return nil
 	}
 	return answer.Raw
-}
-
-// limiter gives each address so many answers a second.
-type limiter struct{ clients map[netip.Addr]bucket }
-
-type bucket struct {
-	left float64
-	at   time.Time
-}
-
-func newLimiter() *limiter { return &limiter{map[netip.Addr]bucket{}} }
-
-func (l *limiter) allow(a netip.Addr, now time.Time) bool {
-	b, known := l.clients[a]
-	if !known {
-		if len(l.clients) >= maxSTUNClient {
-			l.forget(now)
-		}
-		b.left = stunBurst
-	} else {
-		b.left = min(b.left+now.Sub(b.at).Seconds()*stunPerSecond, stunBurst)
-	}
-	b.at = now
-	ok := b.left >= 1
-	if ok {
-		b.left--
-	}
-	l.clients[a] = b
-	return ok
-}
-
-// forget makes room: those whose bucket is full again, or else everybody.
-func (l *limiter) forget(now time.Time) {
-	for a, b := range l.clients {
-		if now.Sub(b.at) > stunBurst/stunPerSecond*time.Second {
-			delete(l.clients, a)
-		}
-	}
-	if len(l.clients) >= maxSTUNClient {
-		clear(l.clients)
-	}
 }

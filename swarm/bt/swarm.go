@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/anacrolix/torrent"
@@ -21,8 +23,12 @@ type Spec struct {
 	// Info is the descriptor's info dictionary, Content its file's bytes, if they are
 	// known; else they are asked of the peers. Content without Info is an error.
 	Info, Content []byte
-	// Trackers are announced to: http, https and udp; others are left out.
+	// Trackers are announced to: http, https, udp and, for clients with a WebRTC port, ws
+	// and wss (WebTorrent). Others are left out.
 	Trackers []string
+	// Offers is how many connections are offered with an announce to a WebTorrent tracker
+	// while there are few; 0 only answers, as seeds do.
+	Offers int
 	// Peers are dialled at once.
 	Peers []netip.AddrPort
 	// Attach takes in each new connection; outbound when this side dialled it. It must
@@ -72,9 +78,12 @@ func (c *Client) Join(spec Spec) (*Swarm, error) {
 	})
 	s.tasks.Go(s.dialAll)
 	s.tasks.Go(s.fetch)
-	for _, t := range spec.Trackers {
-		if supported(t) {
+	for _, t := range slices.Compact(slices.Sorted(slices.Values(spec.Trackers))) {
+		switch scheme, _, _ := strings.Cut(t, "://"); {
+		case scheme == "http" || scheme == "https" || scheme == "udp":
 			s.tasks.Go(func() { s.announce(t) })
+		case c.ice != nil && (scheme == "ws" || scheme == "wss"):
+			s.tasks.Go(func() { s.meet(t) })
 		}
 	}
 	for _, p := range spec.Peers {
@@ -149,6 +158,13 @@ func (s *Swarm) admit(l *Link) error {
 	s.links[l] = struct{}{}
 	s.drained.Add(1)
 	return nil
+}
+
+// count returns how many connections there are.
+func (s *Swarm) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.links)
 }
 
 func (s *Swarm) detach(l *Link) {

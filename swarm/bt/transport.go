@@ -10,14 +10,17 @@ import (
 )
 
 // Transport is the client as what live streams are joined by.
-type Transport struct{ Client *Client }
+type Transport struct {
+	Client *Client
+	Offers int // as in Spec
+}
 
 var _ live.Transport = Transport{}
 
 // Join implements live.Transport.
 func (t Transport) Join(d metainfo.Descriptor, trackers []string, l *live.Loop) (live.Membership, error) {
 	s, err := t.Client.Join(Spec{
-		InfoHash: d.InfoHash, Info: d.Info, Content: d.Content, Trackers: trackers,
+		InfoHash: d.InfoHash, Info: d.Info, Content: d.Content, Trackers: trackers, Offers: t.Offers,
 		Attach:    func(link *Link, outbound bool) Receiver { return l.Attach(link, outbound) },
 		Signaller: relay{l},
 	})
@@ -30,7 +33,7 @@ func (t Transport) Join(d metainfo.Descriptor, trackers []string, l *live.Loop) 
 // Find implements live.Transport.
 func (t Transport) Find(ctx context.Context, hash metainfo.InfoHash, trackers []string) ([]byte, error) {
 	s, err := t.Client.Join(Spec{
-		InfoHash: hash, Trackers: trackers,
+		InfoHash: hash, Trackers: trackers, Offers: t.Offers,
 		Attach: func(*Link, bool) Receiver { return deaf{} },
 	})
 	if err != nil {

@@ -4,12 +4,20 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/base32"
+	"encoding/hex"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 	"github.com/shoalcast/shoal/swarm/metainfo"
 )
+
+var update = flag.Bool("update", false, "write the vectors anew")
 
 func newGenesis(t *testing.T) manifest.Envelope {
 	t.Helper()
@@ -91,4 +99,47 @@ func TestOthersMagnetLinksAreRead(t *testing.T) {
 			t.Errorf("%.60s was read as %+v", s, l)
 		}
 	}
+}
+
+// The vectors are for every implementation: one that makes another infohash meets nobody.
+func TestDescriptorsAreAsTheVectorsSay(t *testing.T) {
+	var made []descriptorVector
+	for i, name := range []event.StreamName{"live", "a", "camera-2-of-the-north-side"} {
+		root := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(10 + i)}, 32))
+		next := ed25519.NewKeyFromSeed(bytes.Repeat([]byte{byte(20 + i)}, 32)).Public().(ed25519.PublicKey)
+		genesis, err := manifest.SignGenesis(root, name, next)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := metainfo.NewDescriptor(genesis)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, descriptorVector{Genesis: string(d.Content), Info: hex.EncodeToString(d.Info), InfoHash: d.InfoHash.String()})
+	}
+	text, err := json.MarshalIndent(made, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = append(text, '\n')
+	path := filepath.Join("testdata", "descriptor.json")
+	if *update {
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stands, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(stands, text) {
+		t.Errorf("%s differs from what is made now: %s", path, text)
+	}
+}
+
+// descriptorVector is a genesis envelope as JSON, and what must be made of it.
+type descriptorVector struct {
+	Genesis  string `json:"genesis"`
+	Info     string `json:"info"`
+	InfoHash string `json:"infohash"`
 }

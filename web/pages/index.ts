@@ -1,8 +1,9 @@
 // The list of live streams, at /. It refreshes itself.
 import { type Clock, askClock } from "../player/clock.ts";
 import { getStreams, getTime, type Listed } from "../player/origin.ts";
-import { el, write } from "./dom.ts";
+import { finder, write } from "../player/ui/dom.ts";
 
+const el = finder(document);
 const base = new URL("./", location.href);
 const everyMs = 3_000;
 let clock: Clock | null = null;

@@ -1,6 +1,7 @@
 // The four documents a stream is proven by, read from verified payloads into types.
 // Ticks are 1/90000 s.
 import { type Bytes, hex, unbase64, unhex, utf8 } from "./bytes.ts";
+import { sound } from "./points.ts";
 import type { Json } from "./strictjson.ts";
 
 type Payload = { [key: string]: Json };
@@ -250,7 +251,7 @@ function hash(p: Payload, name: string): string {
 
 function key(p: Payload, name: string): Bytes {
   const v = unbase64(text(p, name));
-  if (v.length !== 32) throw new Error(`${name} must be an Ed25519 public key`);
+  if (v.length !== 32 || !sound(v)) throw new Error(`${name} must be an Ed25519 public key that may be used`);
   return v;
 }
 

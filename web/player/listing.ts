@@ -51,6 +51,22 @@ export class Listing {
     return true;
   }
 
+  /** The newest entry whose first frame had come to ingest by a moment, in ms. */
+  at(moment: number): Entry | undefined {
+    return this.entries.findLast((e) => e.at <= moment);
+  }
+
+  /** Reports whether a whole segment is listed. */
+  hasWhole(): boolean {
+    return this.entries.length > 0 && (this.closed || this.newest!.msn > this.entries[0]!.msn);
+  }
+
+  /** Of the media that is listed, in bit/s; 0 where there is none. */
+  bitrate(): number {
+    const ticks = this.entries.reduce((sum, e) => sum + e.dur, 0);
+    return ticks > 0 ? (8 * timescale * this.entries.reduce((sum, e) => sum + e.size, 0)) / ticks : 0;
+  }
+
   /** Which entries are missing before some that are here. */
   hole(): { epoch: number; from: number; to: number } | null {
     const [last, next] = [this.newest, this.beyond[0]];

@@ -7,6 +7,9 @@ const margin = 0.18;
 const pieces = 80; // measured over: 16 s of 200 ms pieces
 const quantile = 0.96; // a rare hiccup must not hold the picture back
 const enough = 4; // pieces before a measure is believed
+/** What arrives in the first seconds tells how busy the page was starting, and is forgotten once there is more. */
+const starting = 2;
+const started = 4;
 const maxLag = 3;
 const perStall = 0.12;
 const maxExtra = 1.2;
@@ -18,7 +21,8 @@ const easePerSecond = 0.02;
  * how far the playhead should be behind: monotonic now minus media time.
  */
 export class Target {
-  private needs: number[] = [];
+  private needs: { at: number; need: number }[] = [];
+  private began: number | null = null;
   private extra = 0;
   private last: { now: number; start: number } | null = null;
   private lastStall = Number.NEGATIVE_INFINITY;
@@ -31,8 +35,10 @@ export class Target {
     const burst = this.last !== null && now - this.last.now < (start - this.last.start) / 3;
     this.last = { now, start };
     if (burst && this.needs.length >= enough) return;
-    this.needs.push(now - start);
-    if (this.needs.length > pieces) this.needs.shift();
+    this.began ??= now;
+    this.needs.push({ at: now, need: now - start });
+    const forget = now > this.began + started ? this.began + starting : 0;
+    while (this.needs.length > pieces || (this.needs[0]!.at < forget && this.needs.length > enough)) this.needs.shift();
   }
 
   /** The playhead ran dry. */
@@ -45,6 +51,7 @@ export class Target {
   /** Media time has another zero from here on: a new epoch began, or the player started over. */
   reset(): void {
     this.needs = [];
+    this.began = null;
     this.last = null;
   }
 
@@ -55,16 +62,20 @@ export class Target {
       this.extra = Math.max(0, this.extra - (now - this.lastEase) * easePerSecond);
       this.lastEase = now;
     }
-    const sorted = [...this.needs].sort((a, b) => a - b);
-    const need = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * quantile))]!;
+    const sorted = this.sorted();
+    const need = sorted[Math.floor((sorted.length - 1) * quantile)]!;
     return Math.min(need, sorted[0]! + maxLag) + margin + this.extra;
+  }
+
+  private sorted(): number[] {
+    return this.needs.map((n) => n.need).sort((a, b) => a - b);
   }
 
   /** How uneven the arrival is: the measured need beyond the least. */
   jitter(): number {
     if (this.needs.length < enough) return 0;
-    const sorted = [...this.needs].sort((a, b) => a - b);
-    return sorted[Math.floor(sorted.length * quantile)]! - sorted[0]!;
+    const sorted = this.sorted();
+    return sorted[Math.floor((sorted.length - 1) * quantile)]! - sorted[0]!;
   }
 }
 

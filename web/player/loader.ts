@@ -63,7 +63,7 @@ export function fragmentLoader(hooks: LoaderHooks): Make {
         const size = got.bytes.byteLength;
         const now = performance.now();
         Object.assign(this.stats, { loaded: size, total: size, chunkCount: 1 });
-        this.stats.loading.first = Math.max(this.stats.loading.start, now - 1);
+        this.stats.loading.first = Math.max(this.stats.loading.start, now - Math.max(1, got.ms));
         this.stats.loading.end = now;
         hooks.delivered(url, got);
         callbacks.onSuccess({ url, data: exact(got), code: 200 }, this.stats, context, null);

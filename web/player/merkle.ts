@@ -6,7 +6,12 @@ import { sha256, sha256Now } from "./hashing.ts";
 export const blockSize = 16 << 10;
 
 export async function rootOf(data: Bytes): Promise<Bytes> {
-  return rootOfLeaves(await Promise.all(blocksOf(data).map(sha256)));
+  return rootOfLeaves(await leavesOf(data));
+}
+
+/** The hashes of a piece's blocks. */
+export function leavesOf(data: Bytes): Promise<Bytes[]> {
+  return Promise.all(blocksOf(data).map(sha256));
 }
 
 /** rootOf without waiting: all of it is hashed in the page. */

@@ -1,5 +1,7 @@
 // The origin's HTTP side, as a page uses it: manifest, time, list of streams. What it
 // answers is believed nowhere in here: verifying is for trust.ts and source.ts.
+import { type Pass, passFrom } from "./bus/pass.ts";
+import { isConsent, type Policy } from "./consent.ts";
 import { type Envelope, envelopeFrom, object, string } from "./dsse.ts";
 
 /** The origin answered, but not with what was asked for. */
@@ -12,6 +14,12 @@ export class HttpError extends Error {
   ) {
     super(`the server answered ${status}${said ? `: ${said}` : ""}`);
   }
+}
+
+/** Reports whether an error of a request means that the origin does not answer, rather than what it answers. */
+export function isDown(err: unknown): boolean {
+  if (err instanceof HttpError) return err.status >= 500;
+  return err instanceof TypeError || (err instanceof DOMException && err.name === "TimeoutError");
 }
 
 export interface RenditionInfo {
@@ -28,6 +36,13 @@ export interface Manifest {
   rotations: Envelope[];
   sessions: Envelope[];
   renditions: Map<string, RenditionInfo>;
+  policy: Policy;
+  /** Where the stream's peers meet. */
+  trackers: string[];
+  /** STUN and TURN servers for WebRTC. */
+  ice: RTCIceServer[];
+  /** Where a pass for NATS is to be had, relative to the stream's page; null where there is none. */
+  pass: string | null;
 }
 
 export interface Listed {
@@ -49,7 +64,7 @@ const requestMs = 8_000; // a blocking request takes up to 5 s
 export class Origin {
   /** base is the address that "live/<name>/…" and "api/v1/…" are relative to. */
   constructor(
-    private readonly base: URL,
+    readonly base: URL,
     private readonly name: string,
   ) {}
 
@@ -71,6 +86,11 @@ export class Origin {
     }
     const path = query ? `manifest.json?${q}` : "manifest.json";
     return manifestFrom(await getJson(this.url(path), signal));
+  }
+
+  /** Lets this page subscribe to the stream's entries for a while. */
+  async pass(path: string, signal?: AbortSignal): Promise<Pass> {
+    return passFrom(await getJson(this.url(path), signal));
   }
 
   /** Unix ms by the server's clock. */
@@ -120,6 +140,27 @@ function manifestFrom(value: unknown): Manifest {
     rotations: list(o["rotations"]),
     sessions: list(o["sessions"]),
     renditions,
+    policy: policyFrom(o),
+    trackers: Array.isArray(o["trackers"]) ? o["trackers"].filter((t) => typeof t === "string") : [],
+    ice: Array.isArray(o["ice"]) ? o["ice"].flatMap(iceServerFrom) : [],
+    pass: typeof o["pass"] === "string" ? o["pass"] : null,
+  };
+}
+
+/** A server that says nothing of consent has no swarm for pages: there is nothing to consent to. */
+/** What is no ICE server is left out. */
+function iceServerFrom(value: unknown): RTCIceServer[] {
+  const { urls, username, credential } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  if (!Array.isArray(urls) || !urls.every((u) => typeof u === "string" && /^(stun|turn)s?:/.test(u))) return [];
+  return [{ urls, ...(typeof username === "string" && typeof credential === "string" ? { username, credential } : {}) }];
+}
+
+function policyFrom(o: Record<string, unknown>): Policy {
+  const said = o["consent"];
+  return {
+    consent: said === undefined ? "edge" : isConsent(said) ? said : "ask",
+    sensitive: o["sensitive"] === true,
+    relay: o["relay"] === true,
   };
 }
 

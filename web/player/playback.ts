@@ -1,11 +1,15 @@
 // One run of hls.js over one Session: from joining a live stream until it ends, breaks
-// or is stopped.
-import Hls, { type Fragment, type Part } from "hls.js/light";
+// or is stopped. The instance may be the page's own, which then has it back as it was.
+import type Hls from "hls.js";
+import type { Fragment, HlsConfig, Part } from "hls.js";
 import { timescale, type Entry } from "./documents.ts";
+import { classOf, configure, type HlsClass, loadHls } from "./hls.ts";
 import { fragmentLoader } from "./loader.ts";
-import { steer, Target } from "./live.ts";
-import { playlistLoader } from "./playlists.ts";
+import { steer, type Target } from "./live.ts";
+import { playlistLoader, reload } from "./playlists.ts";
+import type { Run, RunEvents, Runner, RunOptions } from "./runs.ts";
 import type { Session } from "./session.ts";
+import { Stalls } from "./stalls.ts";
 
 /** A stretch of the player's timeline and the entry that it plays. */
 interface Mark {
@@ -14,58 +18,96 @@ interface Mark {
   entry: Entry;
 }
 
-export interface PlaybackEvents {
-  /** A verified piece goes to the player. */
-  piece(entries: Entry[]): void;
-  /** The playhead ran dry for this long (ms). */
-  stalled(ms: number): void;
-  /** What cannot go on: a bad piece, a fork, an unplayable codec. */
-  failed(err: unknown): void;
-  /** The origin does not answer as it should; the stream may have ended. */
-  trouble(): void;
-  /** The playlist has no media yet. */
-  empty(): void;
-  /** Live is reached soonest by joining anew. */
-  rejoin(): void;
-}
-
 const startBehind = 0.3; // seconds behind the newest piece, until jitter is measured
 const maxMarks = 400;
 const maxPending = 32; // handed to hls.js, not yet on the timeline
 const tickMs = 100;
-const stallMs = 250; // the playhead held shorter than this is no stall
+/** So far behind its target, in seconds, a player goes back to live rather than play all that it missed, as after an outage; not again within jumpEvery. */
+const farBehind = 4;
+const jumpEvery = 8;
+const maxBehind = 20; // seconds kept behind the playhead
+const maxAhead = 15;
+const minAhead = 2; // less would stall
+const haltMs = 500; // after which what could not be had is asked for again
 
-export class Playback {
-  private readonly hls: Hls;
+/** Plays by hls.js: by the page's own instance, or by a new one for each run. */
+export function hlsRunner(own: Hls | undefined): Runner {
+  let Class: HlsClass | undefined;
+  return {
+    ready: async () => void (Class ??= own ? classOf(own) : await loadHls()),
+    unsupported: () => (own && gone(own) ? "The page ended its hls.js." : Class!.isSupported() ? "" : "This browser has no Media Source Extensions."),
+    run: (o) => (own ? new Playback(own, o, (hls) => handBack(hls)) : new Playback(new Class!(), o, (hls) => hls.destroy())),
+  };
+}
+
+/** Leaves an instance that goes on to be the page's. */
+function handBack(hls: Hls): void {
+  if (gone(hls)) return;
+  hls.stopLoad();
+  hls.detachMedia();
+}
+
+/** Reports whether the page destroyed an instance. */
+function gone(hls: Hls): boolean {
+  return hls.userConfig === null;
+}
+
+class Playback implements Run {
+  private readonly video: HTMLVideoElement;
+  private readonly session: Session;
+  private readonly on: RunEvents;
+  private readonly target: Target;
+  private readonly maxBuffer: number;
   private marks: Mark[] = [];
   private readonly pending = new Map<string, Entry[]>();
   private readonly timer: number;
-  private readonly joinedAt: Entry | undefined;
   private readonly listeners = new AbortController();
-  private waitingSince = 0;
-  private playedOnce = false;
+  private readonly restore: () => void;
+  private readonly deaf: (() => void)[] = [];
+  private liveFrom: number; // what was issued later came live
+  private readonly stalls: Stalls;
+  private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
   private epoch = 0;
+  private jumpedAt = Number.NEGATIVE_INFINITY;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
   constructor(
-    private readonly video: HTMLVideoElement,
-    private readonly session: Session,
-    url: string, // of the multivariant playlist: what the addresses in playlists are relative to
-    private readonly on: PlaybackEvents,
-    private readonly target: Target,
+    private readonly hls: Hls,
+    { video, session, url, on, target, maxBuffer }: RunOptions,
+    private readonly leave: (hls: Hls) => void,
   ) {
+    [this.video, this.session, this.on, this.target, this.maxBuffer] = [video, session, on, target, maxBuffer];
     target.reset();
-    this.joinedAt = session.joinedAt;
-    this.hls = new Hls({
+    this.liveFrom = session.joinedAt?.issued ?? 0;
+    hls.stopLoad();
+    this.restore = configure(hls, this.settings());
+    this.listen();
+    this.stalls = new Stalls(video, this.listeners.signal, { dry: (now) => target.stalled(now / 1000), stalled: (ms) => on.stalled(ms) });
+    if (hls.media !== video) hls.attachMedia(video);
+    hls.loadSource(url);
+    this.timer = window.setInterval(() => this.tick(), tickMs);
+  }
+
+  destroy(): void {
+    clearInterval(this.timer);
+    this.listeners.abort();
+    for (const off of this.deaf) off();
+    this.leave(this.hls);
+    this.restore();
+    this.video.playbackRate = 1;
+  }
+
+  private settings(): Partial<HlsConfig> {
+    const { session, on } = this;
+    return {
       lowLatencyMode: true,
       liveSyncDuration: startBehind,
       liveMaxLatencyDuration: 30, // a join may begin at a keyframe that is long past
       liveDurationInfinity: true,
       liveSyncOnStallIncrease: 0,
       maxLiveSyncPlaybackRate: 1, // steer() sets the speed
-      backBufferLength: 20,
-      maxBufferLength: 15, // from that keyframe to live
-      startLevel: 0,
+      backBufferLength: maxBehind,
+      maxBufferLength: maxAhead, // from that keyframe to live
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
       pLoader: playlistLoader(session, startBehind) as never,
@@ -81,26 +123,37 @@ export class Playback {
       manifestLoadPolicy: policy(2),
       playlistLoadPolicy: policy(1),
       fragLoadPolicy: policy(1),
-    });
-    this.hls.on(Hls.Events.FRAG_BUFFERED, (_, data) => this.buffered(data.frag as Fragment, data.part));
-    this.hls.on(Hls.Events.ERROR, (_, data) => {
-      if (data.details === Hls.ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
-      if (data.type === Hls.ErrorTypes.NETWORK_ERROR) return on.trouble();
-      if (!data.fatal) return;
-      if (data.type === Hls.ErrorTypes.MEDIA_ERROR && this.playedOnce) return this.hls.recoverMediaError();
-      on.failed(data.error);
-    });
-    this.watchStalls();
-    this.hls.attachMedia(video);
-    this.hls.loadSource(url);
-    this.timer = window.setInterval(() => this.tick(), tickMs);
+    };
   }
 
-  destroy(): void {
-    clearInterval(this.timer);
-    this.listeners.abort();
-    this.hls.destroy();
-    this.video.playbackRate = 1;
+  private listen(): void {
+    const { hls, on } = this;
+    const { Events, ErrorDetails, ErrorTypes } = classOf(hls);
+    const hear: Hls["on"] = (event, then) => {
+      hls.on(event, then);
+      this.deaf.push(() => hls.off(event, then));
+    };
+    hear(Events.MANIFEST_PARSED, () => {
+      // With what the session asked for before hls.js did.
+      const first = hls.levels.findIndex((l) => reload(l.uri)?.r === this.session.playedRendition);
+      if (first >= 0) hls.startLevel = first;
+    });
+    hear(Events.LEVEL_SWITCHING, (_, { uri }) => {
+      const r = reload(uri)?.r;
+      if (r) this.liveFrom = Math.max(this.liveFrom, this.session.follow(r));
+    });
+    hear(Events.FRAG_BUFFERED, (_, data) => this.buffered(data.frag as Fragment, data.part));
+    hear(Events.DESTROYING, () => on.failed(new Error("the page ended its hls.js")));
+    hear(Events.ERROR, (_, data) => {
+      if (data.details === ErrorDetails.LEVEL_EMPTY_ERROR) return on.empty();
+      if (data.type === ErrorTypes.NETWORK_ERROR) {
+        if (data.fatal) this.haltedAt = performance.now();
+        return on.trouble();
+      }
+      if (!data.fatal) return;
+      if (data.type === ErrorTypes.MEDIA_ERROR && this.stalls.playedOnce) return hls.recoverMediaError();
+      on.failed(data.error);
+    });
   }
 
   /** The entry at the playhead and how far into it, in seconds. */
@@ -169,55 +222,40 @@ export class Playback {
       if (this.epoch !== 0) this.target.reset();
       this.epoch = entry.epoch;
     }
-    const live = part !== null && (!this.joinedAt || entry.epoch > this.joinedAt.epoch || entry.n > this.joinedAt.n);
-    if (live && this.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
+    const live = part !== null && entry.issued > this.liveFrom;
+    if (live && this.stalls.playedOnce && entry.epoch === this.epoch) this.target.arrived(performance.now() / 1000, start);
+  }
+
+  /** Holds what is buffered to as many bytes as may be, half of them behind the playhead. */
+  private bound(): void {
+    const seconds = (4 * this.maxBuffer) / this.bitrate();
+    this.hls.config.backBufferLength = Math.min(maxBehind, seconds);
+    this.hls.config.maxBufferLength = Math.max(minAhead, Math.min(maxAhead, seconds));
   }
 
   private tick(): void {
     const { video } = this;
-    this.session.idle = video.paused && this.playedOnce;
+    this.session.idle = video.paused && this.stalls.playedOnce;
+    if (this.haltedAt > 0 && performance.now() - this.haltedAt > haltMs) {
+      this.haltedAt = 0;
+      this.hls.startLoad();
+    }
+    if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
-    if (this.playedOnce) this.catchUp();
+    if (this.stalls.playedOnce) this.catchUp();
+    const playing = this.playing();
+    if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     if (lag === null) return;
-    const { rate, skip } = steer(now - video.currentTime - lag, video.playbackRate, this.ahead());
+    const off = now - video.currentTime - lag;
+    if (off > farBehind && this.ahead() < off && now > this.jumpedAt + jumpEvery) {
+      this.jumpedAt = now;
+      return this.toLive();
+    }
+    const { rate, skip } = steer(off, video.playbackRate, this.ahead());
     if (skip > 0) video.currentTime += skip;
     if (video.playbackRate !== rate) video.playbackRate = rate;
-  }
-
-  private watchStalls(): void {
-    const { video } = this;
-    const options = { signal: this.listeners.signal };
-    video.addEventListener(
-      "playing",
-      () => {
-        this.playedOnce = true;
-        if (!this.waitingSince) return;
-        const held = performance.now() - this.waitingSince;
-        this.waitingSince = 0;
-        if (held >= stallMs) this.on.stalled(held);
-      },
-      options,
-    );
-    video.addEventListener(
-      "waiting",
-      () => {
-        if (!this.playedOnce || video.paused || video.seeking || document.hidden) return;
-        this.waitingSince = performance.now();
-        this.target.stalled(this.waitingSince / 1000);
-      },
-      options,
-    );
-    // Not before, or it would begin with waiting.
-    video.addEventListener(
-      "canplay",
-      () => {
-        if (!this.playedOnce && video.autoplay && video.paused) void video.play().catch(() => undefined);
-      },
-      options,
-    );
-    for (const name of ["seeking", "pause"]) video.addEventListener(name, () => (this.waitingSince = 0), options);
   }
 
   /** Where the last stretch that is buffered begins. */
@@ -230,19 +268,9 @@ export class Playback {
     const { buffered } = this.video;
     return buffered.length > 0 ? buffered.end(buffered.length - 1) : 0;
   }
-
-  /** For the page's details: what hls.js plays. */
-  quality(): { width: number; height: number } {
-    return { width: this.video.videoWidth, height: this.video.videoHeight };
-  }
 }
 
 function policy(retries: number) {
   const retry = { maxNumRetry: retries, retryDelayMs: 200, maxRetryDelayMs: 1_000 };
   return { default: { maxTimeToFirstByteMs: 8_000, maxLoadTimeMs: 12_000, timeoutRetry: retry, errorRetry: retry } };
 }
-
-export function supported(): boolean {
-  return Hls.isSupported();
-}
-

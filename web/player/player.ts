@@ -1,22 +1,30 @@
 // The player of one stream: it waits for the stream to be live, proves it, plays it,
 // and says at any moment what state it is in. A page only draws what it says.
 import { type Clock, askClock } from "./clock.ts";
+import { type Allowed, allowed, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
-import { order, type Position } from "./documents.ts";
+import { type Entry, order, type Position, timescale } from "./documents.ts";
+import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
-import { HttpError, type Manifest, Origin } from "./origin.ts";
-import type { Pins } from "./pins.ts";
-import { Playback, supported } from "./playback.ts";
+import { Load } from "./load.ts";
+import { Meter } from "./meter.ts";
+import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
+import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
+import { hlsRunner } from "./playback.ts";
 import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
+import type { Run, Runner } from "./runs.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
+import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
+import type { Percentiles, Stats } from "./stats.ts";
+import type { SwarmView, View } from "./view.ts";
 
 export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
 
-/** Everything a page shows, and what tests and benches read. Times are ms. */
-export interface Stats {
+/** What is played at a moment. Times are ms. */
+export interface Moment {
   state: State;
   provenance: Provenance;
   delayMs: number | null; // from the camera's arrival at ingest to the screen
@@ -40,17 +48,15 @@ export interface Stats {
   detail: string; // what makes it broken or unplayable, for the technically minded
 }
 
-export interface PlayerOptions {
-  base: URL;
-  name: string;
-  /** The stream id that the link names, if it does. */
-  wantedId: string | null;
-  pins: Pins;
-}
+const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
 const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
+const joinMs = 1_500; // after which the swarm is joined without a picture
+const sampleMs = 100;
+const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
+const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
 export class Player extends EventTarget {
   private state: State = "loading";
@@ -58,11 +64,21 @@ export class Player extends EventTarget {
   private detail = "";
   private source: Source | null = null;
   private session: Session | null = null;
-  private playback: Playback | null = null;
+  private playback: Run | null = null;
   private clock: Clock | null = null;
   private readonly origin: Origin;
   private readonly target = new Target();
+  private readonly meter = new Meter();
+  private readonly watch = new Watch(() => this.permitted());
   private manifest: Manifest | null = null;
+  private readonly load = new Load();
+  private busy = false; // too much so for the swarm
+  private readonly delays = new Histogram();
+  private readonly behind = new Histogram();
+  private readonly startedAt = performance.now();
+  private readonly before = { rejected: 0, duplicate: 0 }; // in swarms that were left
+  private playedFrom = 0;
+  private written = 0; // ticks
   private verified = 0;
   private rejectedBefore = 0;
   private stalls = 0;
@@ -71,16 +87,30 @@ export class Player extends EventTarget {
   private began = 0; // performance.now() zero of firstFrameMs
   private key: string | null = null;
   private endedAt: Position | null = null;
+  private vanished = false; // while it ran
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
+  private readonly listeners = new AbortController();
+  private readonly sampler: number;
+  private readonly options: PlayerOptions;
+  private readonly runner: Runner;
 
+  /** Plays in `video` the stream of a link. Throws a TypeError where that is none. */
   constructor(
     private readonly video: HTMLVideoElement,
-    private readonly options: PlayerOptions,
+    options: LinkOptions | PlayerOptions,
   ) {
     super();
-    this.origin = new Origin(options.base, options.name);
-    const listen = (name: string, then: () => void) => video.addEventListener(name, then);
+    this.options = "link" in options ? optionsOf(options) : options;
+    const { base, name, hls, runner } = this.options;
+    this.origin = new Origin(base, name);
+    this.runner = runner ?? hlsRunner(hls);
+    const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
+    this.sampler = window.setInterval(() => this.sample(), sampleMs);
+    document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
+    addEventListener("online", () => this.session?.swarming?.networkChanged(), { signal: this.listeners.signal });
+    addEventListener("pagehide", () => this.vanish(), { signal: this.listeners.signal });
+    addEventListener("pageshow", (e) => e.persisted && this.vanished && this.start(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
   }
@@ -104,6 +134,13 @@ export class Player extends EventTarget {
     this.source = null;
   }
 
+  /** The page goes away, and may come back from the back/forward cache: browsers keep only those that have no connection. */
+  private vanish(): void {
+    this.vanished = this.running !== null && !this.running.signal.aborted;
+    this.session?.swarming?.vanish();
+    this.stop();
+  }
+
   /** Takes the key that now signs the stream as the one to expect, because the viewer says so. */
   async trustNewKey(): Promise<void> {
     if (this.fault?.kind !== "key-changed" || !this.source) return;
@@ -111,8 +148,33 @@ export class Player extends EventTarget {
     this.start();
   }
 
+  /** Ends for good: start() may not be called again. */
+  destroy(): void {
+    this.stop();
+    this.watch.stop();
+    clearInterval(this.sampler);
+    this.listeners.abort();
+  }
+
   toLive(): void {
     this.playback?.toLive();
+  }
+
+  /** The viewer chooses how far to take part; it is remembered for this server. */
+  choose(mode: Mode): void {
+    this.options.choices.set({ ...this.options.choices.get(), mode });
+    this.permitted();
+  }
+
+  /** The viewer sets the most to upload, in bit/s; 0 sets no cap. */
+  setUpCap(bits: number): void {
+    this.options.choices.set({ ...this.options.choices.get(), upCap: bits });
+    this.permitted();
+  }
+
+  /** What may be done for the swarm now; "change" is dispatched when it changes. */
+  allowed(): Allowed {
+    return allowed(this.manifest?.policy ?? nothing, this.options.choices.get(), this.watch.now(), this.options.embedder);
   }
 
   verdict(): Verdict {
@@ -123,9 +185,36 @@ export class Player extends EventTarget {
     return this.fault;
   }
 
+  /** What the session adds up to, as `shoal watch` reports it. */
   stats(): Stats {
+    const { delayMs, bufferMs, provenance } = this.moment();
+    const swarm = this.swarmView();
+    const figures = this.session?.swarming?.figures;
+    return {
+      t: (performance.now() - this.startedAt) / 1000,
+      state: this.state === "offline" ? "offline" : provenance,
+      written_ms: Math.trunc((this.written / timescale) * 1000),
+      delay_now_ms: Math.round(delayMs ?? 0),
+      buffer_ms: Math.round(bufferMs),
+      behind_ms: percentiles(this.behind),
+      upload: this.meter.uploaded,
+      up: swarm.up,
+      pieces_verified: this.verified,
+      pieces_rejected: this.rejectedBefore + (this.source?.rejected ?? 0),
+      blocks_rejected: this.before.rejected + (figures?.rejected ?? 0),
+      bytes: { ...this.meter.total },
+      bytes_duplicate: this.before.duplicate + (figures?.duplicate ?? 0),
+      delay_ms: percentiles(this.delays),
+      stalls: this.stalls,
+      stalled_ms: Math.round(this.stalledMs),
+      peers: swarm.peers.length,
+    };
+  }
+
+  /** What is played now. */
+  moment(): Moment {
     const playing = this.playback?.playing() ?? null;
-    const info = this.manifest && [...this.manifest.renditions.values()][0];
+    const info = this.manifest && (this.manifest.renditions.get(playing?.entry.r ?? "") ?? [...this.manifest.renditions.values()][0]);
     const now = performance.now() / 1000;
     const lag = this.target.lag(now);
     const delayMs = playing && this.clock ? this.clock.now() - (playing.entry.at + playing.into * 1000) : null;
@@ -154,6 +243,38 @@ export class Player extends EventTarget {
     };
   }
 
+  /** All that a page draws. */
+  view(): View {
+    const { mode, limit, ask, most } = this.allowed();
+    const choice = this.options.choices.get();
+    return {
+      ...this.moment(),
+      ...(this.manifest?.policy ?? nothing),
+      ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
+      swarm: this.swarmView(),
+    };
+  }
+
+  private swarmView(): SwarmView {
+    const swarming = this.session?.swarming;
+    const figures = swarming?.figures;
+    const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
+    const minute = this.meter.minute(performance.now());
+    const detail = this.busy ? busySays : (swarming?.wrong() ?? "");
+    return {
+      state: this.busy ? "trouble" : !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
+      detail: peers.length > 0 ? "" : detail,
+      peers: peers.map((p) => {
+        const rtc = swarming?.rtc.get(p.conn);
+        return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
+      }),
+      bytes: { ...this.meter.total },
+      uploaded: this.meter.uploaded,
+      up: 8 * (minute.at(-1)?.up ?? 0),
+      minute,
+    };
+  }
+
   private findings(): Findings {
     const newest = this.source?.newest()?.entry;
     const shown = this.state === "playing" || this.state === "paused" || this.state === "starting";
@@ -166,11 +287,21 @@ export class Player extends EventTarget {
     };
   }
 
+  /** Takes part in the swarm as far as is allowed now. The picture comes first: nobody is connected to before it is there. */
+  private adapt(): void {
+    const { session } = this;
+    if (!session || (this.firstFrameMs === null && performance.now() - this.playedFrom < joinMs)) return;
+    const { mode, relayOnly, up } = this.allowed();
+    const may = mode !== "edge" || relayOnly;
+    this.busy = may && !this.load.allows(performance.now(), session.swarming !== null);
+    session.take(may && !this.busy ? { up, relayOnly } : null);
+  }
+
   private async run(signal: AbortSignal): Promise<void> {
     let pause = pollMs;
     while (!signal.aborted) {
       try {
-        const [manifest] = await Promise.all([this.origin.manifest(undefined, signal), this.setClock(signal)]);
+        const [manifest] = await Promise.all([this.origin.manifest(undefined, signal), this.setClock(signal), this.runner.ready()]);
         pause = pollMs;
         if (!(await this.prove(manifest))) return;
         if (this.playable(manifest)) await this.play(signal);
@@ -199,7 +330,7 @@ export class Player extends EventTarget {
   /** Verifies who offers the stream; false when it may not be played. */
   private async prove(m: Manifest): Promise<boolean> {
     this.manifest = m;
-    this.source ??= await Source.begin(this.origin, m);
+    this.source ??= await Source.begin(this.origin, m, this.meter);
     const { trust } = this.source;
     const { wantedId, pins, name } = this.options;
     if (trust.name !== name) throw new BadProof(`the server offers the stream ${trust.name} under this name`);
@@ -238,8 +369,9 @@ export class Player extends EventTarget {
 
   /** Plays until the stream ends or the player must start over. */
   private async play(signal: AbortSignal): Promise<void> {
-    if (!supported()) {
-      this.detail = "This browser has no Media Source Extensions.";
+    const lack = this.runner.unsupported();
+    if (lack) {
+      this.detail = lack;
       this.set("unplayable");
       this.running?.abort();
       return;
@@ -260,14 +392,18 @@ export class Player extends EventTarget {
       failure = err;
       this.wake();
     };
-    this.session = new Session(this.origin, source, this.manifest!, { trouble, failed });
-    this.playback = new Playback(
-      this.video,
-      this.session,
-      this.origin.url("index.m3u8"),
-      {
+    const { maxBuffer } = this.options;
+    this.playedFrom = performance.now();
+    this.session = new Session(
+      { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
+      { trouble, failed },
+    );
+    this.playback = this.runner.run({
+      ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target },
+      maxBuffer: maxBuffer === undefined ? Number.POSITIVE_INFINITY : maxBuffer / 2,
+      on: {
         piece: (entries) => {
-          this.verified += entries.length;
+          this.note(entries);
           if (this.verified === entries.length) this.changed();
         },
         stalled: (ms) => {
@@ -285,11 +421,11 @@ export class Player extends EventTarget {
           this.wake();
         },
       },
-      this.target,
-    );
+    });
     try {
       while (!signal.aborted) {
         await this.rest(500, signal);
+        this.adapt();
         if (failure) throw failure;
         if (rejoin) return;
         if (empty) {
@@ -299,14 +435,20 @@ export class Player extends EventTarget {
         if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
           // A machine that slept: its monotonic clock may have stood still.
           asked = performance.now();
-          this.clock = null;
-          await this.setClock(signal);
+          this.clock = await askClock(() => this.origin.time(signal)).catch(() => this.clock);
         }
-        const quiet = this.clock!.now() - (source.newest()?.entry.issued ?? 0) > quietMs;
-        if (!(check || quiet) || performance.now() - asked < 400) continue;
+        const age = () => this.clock!.now() - (source.newest()?.entry.issued ?? 0);
+        if (!(check || age() > quietMs) || performance.now() - asked < 400) continue;
         check = false;
         asked = performance.now();
-        const m = await this.origin.manifest(undefined, signal);
+        let m: Manifest;
+        try {
+          m = await this.origin.manifest(undefined, signal);
+        } catch (err) {
+          // Nobody misses the origin as long as others bring what is new.
+          if (!isDown(err) || !this.session.fed() || age() > aloneMs) throw err;
+          continue;
+        }
         this.manifest = m;
         await source.learn(m, "edge");
         if (!m.live) return;
@@ -322,7 +464,30 @@ export class Player extends EventTarget {
     }
   }
 
+  /** Takes note of verified pieces that go to the decoder. */
+  private note(entries: Entry[]): void {
+    this.verified += entries.length;
+    const joined = this.session?.joinedAt;
+    for (const e of entries) {
+      this.written += e.dur;
+      if (this.clock && joined && e.issued > joined.issued) this.behind.add(this.clock.now() - e.issued);
+    }
+  }
+
+  private sample(): void {
+    if (document.hidden) return this.load.skip();
+    this.load.tick(performance.now(), sampleMs);
+    if (this.state !== "playing") return;
+    const { delayMs } = this.moment();
+    if (delayMs !== null) this.delays.add(delayMs);
+  }
+
   private leave(): void {
+    const figures = this.session?.swarming?.figures;
+    if (figures) {
+      this.before.rejected += figures.rejected;
+      this.before.duplicate += figures.duplicate;
+    }
     this.playback?.destroy();
     this.playback = null;
     this.session?.close();
@@ -363,6 +528,12 @@ export class Player extends EventTarget {
     this.changed();
   }
 
+  /** What is allowed may be something else now. */
+  private permitted(): void {
+    this.adapt();
+    this.changed();
+  }
+
   private changed(): void {
     this.dispatchEvent(new Event("change"));
   }
@@ -398,3 +569,6 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+function percentiles(h: Histogram): Percentiles {
+  return { p50: h.percentile(0.5), p95: h.percentile(0.95) };
+}

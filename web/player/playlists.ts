@@ -6,11 +6,11 @@ import { freshStats } from "./loader.ts";
 import type { Listing } from "./listing.ts";
 import { HttpError, type RenditionInfo } from "./origin.ts";
 
-/** The multivariant playlist of what a manifest lists. hls.js only looks at its codecs and sizes. */
-export function multivariant(renditions: Map<string, RenditionInfo>): string {
+/** The multivariant playlist of what a manifest lists, in its order; `bitrate` is what is measured of a rendition, in bit/s. */
+export function multivariant(renditions: Map<string, RenditionInfo>, bitrate: (r: string) => number): string {
   const lines = ["#EXTM3U"];
   for (const [r, { codecs, width, height }] of renditions) {
-    const attributes = ["BANDWIDTH=1"];
+    const attributes = [`BANDWIDTH=${Math.max(1, Math.round(bitrate(r)))}`];
     if (codecs) attributes.push(`CODECS="${codecs}"`);
     if (width > 0 && height > 0) attributes.push(`RESOLUTION=${width}x${height}`);
     lines.push(`#EXT-X-STREAM-INF:${attributes.join(",")}`, `${r}/index.m3u8`);
@@ -65,23 +65,39 @@ function renumbered(text: string, by: number): string {
   return text.replace(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m, (_, n) => `#EXT-X-MEDIA-SEQUENCE:${Number(n) + by}`);
 }
 
-/** What a request for a media playlist asks for, by the origin's numbers; null where it is none. */
-export function reload(url: string): { r: string; msn: number | null; part: number; skip: boolean } | null {
+/** What a request for a media playlist asks for. */
+export interface Reload {
+  r: string;
+  /** Of a blocking request; null where it is none. */
+  msn: number | null;
+  /** Negative where a whole segment is waited for. */
+  part: number;
+  skip: boolean;
+}
+
+/** Reads the address of a request for a media playlist; null for any other. */
+export function reload(url: string): Reload | null {
   const { pathname, searchParams: q } = new URL(url);
   const r = /\/live\/[^/]+\/([a-z][a-z0-9]{0,15})\/index\.m3u8$/.exec(pathname)?.[1];
   if (!r) return null;
   const msn = q.get("_HLS_msn");
-  return {
-    r,
-    msn: msn === null ? null : Math.max(0, Number(msn) - shift),
-    part: Number(q.get("_HLS_part") ?? -1),
-    skip: ["YES", "v2"].includes(q.get("_HLS_skip") ?? ""),
-  };
+  return { r, msn: msn === null ? null : Number(msn), part: Number(q.get("_HLS_part") ?? -1), skip: ["YES", "v2"].includes(q.get("_HLS_skip") ?? "") };
+}
+
+/** The playlist that a request asks for, once there is what it waits for. */
+export async function playlist(lists: Lists, ask: Reload | null, signal: AbortSignal): Promise<string> {
+  if (!ask) return lists.multivariant();
+  const listing = lists.listing(ask.r);
+  if (!listing) throw new HttpError(404, "the stream has no such rendition");
+  await lists.current();
+  return ask.msn === null ? listing.text(ask.skip) : listing.wait(ask.msn, ask.part, ask.skip, signal);
 }
 
 export interface Lists {
   /** The multivariant playlist. */
   multivariant(): string;
+  /** Resolves when the rendition that is played is listed as it is now. */
+  current(): Promise<void>;
   listing(r: string): Listing | undefined;
 }
 
@@ -97,10 +113,9 @@ export function playlistLoader(lists: Lists, behind: number): Make {
   };
   const answer = async (url: string, signal: AbortSignal): Promise<string> => {
     const ask = reload(url);
-    if (!ask) return lists.multivariant();
-    const listing = lists.listing(ask.r);
-    if (!listing) throw new HttpError(404, "the stream has no such rendition");
-    return adapted(ask.msn === null ? listing.text(ask.skip) : await listing.wait(ask.msn, ask.part, ask.skip, signal));
+    if (ask?.msn) ask.msn = Math.max(0, ask.msn - shift);
+    const text = await playlist(lists, ask, signal);
+    return ask ? adapted(text) : text;
   };
   return class PlaylistLoader implements Loader<PlaylistLoaderContext> {
     context: PlaylistLoaderContext | null = null;

@@ -1,14 +1,33 @@
 // One stream while it is watched: which entries it has, the playlists that follow from them, and the verified media
 // that they name. It knows no player: hls.js and others are given what they ask for.
-import type { Book } from "./book.ts";
+import { type Book, Fork } from "./book.ts";
+import { Entries } from "./bus/entries.ts";
 import { entryFrom, type Entry, order, type Position } from "./documents.ts";
-import { peek, types } from "./dsse.ts";
+import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
 import { Feed } from "./feed.ts";
 import { Listing } from "./listing.ts";
-import type { Manifest, Origin } from "./origin.ts";
+import type { Meter } from "./meter.ts";
+import { isDown, type Manifest, type Origin } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
-import type { Source, Verified, Wanted } from "./source.ts";
+import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
+import { Swarming } from "./swarming.ts";
 import type { SignedEntry } from "./trust.ts";
+
+/** How the stream's swarm is taken part in. */
+export interface Part {
+  /** bit/s that others may be given; 0: nothing. */
+  up: number;
+  relayOnly: boolean;
+}
+
+export interface SessionOptions {
+  origin: Origin;
+  source: Source;
+  manifest: Manifest;
+  meter: Meter;
+  /** Of media that is kept for others, in bytes. */
+  maxBytes?: number;
+}
 
 export interface SessionEvents {
   /** The origin does not answer as it should; the stream may have ended. */
@@ -17,22 +36,36 @@ export interface SessionEvents {
   failed(err: unknown): void;
 }
 
+/** A rendition whose newest entry is so much older (ms) than another's has newer ones, which nobody told of. */
+const unheardMs = 500;
+const catchUpMs = 3_000;
+
 export class Session implements Lists {
-  /** The newest entry when it began. */
+  /** The newest entry, when it began, of the rendition that it begins with. */
   readonly joinedAt: Entry | undefined;
   /** The player takes no media for now, so none is to be fetched ahead of it. */
   idle = false;
+  swarming: Swarming | null = null;
+  private readonly origin: Origin;
+  private readonly source: Source;
+  private readonly manifest: Manifest;
   private readonly listings = new Map<string, Listing>();
+  private readonly entries: Entries | null = null;
   private feed: Feed | null = null;
   private followed = "";
+  private caughtUp: Promise<void> = Promise.resolve();
+  private part: Part | null = null;
 
   constructor(
-    private readonly origin: Origin,
-    private readonly source: Source,
-    private readonly manifest: Manifest,
+    private readonly o: SessionOptions,
     private readonly on: SessionEvents,
   ) {
-    this.joinedAt = source.newest()?.entry;
+    const { origin, source, manifest } = o;
+    this.origin = origin;
+    this.source = source;
+    this.manifest = manifest;
+    const first = [...manifest.renditions.keys()].find((r) => source.book(r).newest);
+    this.joinedAt = first ? source.book(first).newest?.entry : undefined;
     for (const [r, { entries }] of manifest.renditions) {
       // Not verified yet, but listed: whatever they lead to will be.
       const listing = new Listing();
@@ -47,19 +80,59 @@ export class Session implements Lists {
       this.listings.set(r, listing);
     }
     source.learned = (signed) => this.learned(signed);
-    if (this.joinedAt) {
-      this.fetchBurst(this.joinedAt);
-      this.follow(this.joinedAt.r);
+    source.fetched = ({ envelope }, bytes) => this.swarming?.keep(envelope, bytes);
+    if (first) this.follow(first);
+    if (manifest.pass) {
+      this.entries = new Entries({
+        pass: (signal) => origin.pass(manifest.pass!, signal),
+        entry: (r, json) => void this.told(r, json),
+      });
     }
   }
 
   close(): void {
+    this.followed = "";
+    this.leave();
+    this.entries?.stop();
     this.feed?.stop();
     this.source.learned = () => undefined;
+    this.source.fetched = () => undefined;
+  }
+
+  /** Takes part in the swarm, or does so otherwise than before; null leaves it. */
+  take(part: Part | null): void {
+    const same = part && this.part && part.relayOnly === this.part.relayOnly;
+    if (same && part.up !== this.part!.up) this.swarming?.setUp(part.up);
+    this.part = part;
+    if (same && this.swarming) return;
+    this.leave();
+    if (part) this.join(part);
+  }
+
+  /** The tab is hidden, so its timers cannot be relied on: it gives nothing until it is shown again. */
+  hide(hidden: boolean): void {
+    if (hidden) return this.swarming?.rest();
+    if (!this.part || !this.swarming) return;
+    this.leave();
+    this.join(this.part);
+  }
+
+  /** The playhead is `into` seconds into a piece. */
+  played(e: Entry, into: number): void {
+    this.swarming?.play(e, into);
+  }
+
+  /** The rendition that is played. */
+  get playedRendition(): string {
+    return this.followed;
   }
 
   multivariant(): string {
-    return multivariant(this.manifest.renditions);
+    return multivariant(this.manifest.renditions, (r) => this.listings.get(r)!.bitrate());
+  }
+
+  async current(): Promise<void> {
+    await this.caughtUp;
   }
 
   listing(r: string): Listing | undefined {
@@ -70,21 +143,81 @@ export class Session implements Lists {
     return this.source.book(r);
   }
 
-  /** Verified media. */
-  get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
-    return this.source.get(url, what, signal);
+  /** Verified media: from the swarm where it has it or will have it in time, else from the origin. */
+  async get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
+    const { swarming, source } = this;
+    if (what.kind !== "piece" || !swarming) return source.get(url, what, signal);
+    const ahead = source.isAhead(url) && !swarming.has(what.r, what.at);
+    const brought = ahead ? null : await this.brought(swarming, url, what, swarming.warm, signal);
+    if (brought) return brought;
+    swarming.asking(what.r, what.at, true);
+    try {
+      return await source.get(url, what, signal);
+    } catch (err) {
+      swarming.asking(what.r, what.at, false);
+      // Where the origin is down, the swarm is what is left, late as it may be.
+      const late = this.fed() && isDown(err) ? await this.brought(swarming, url, what, true, signal) : null;
+      if (!late) throw err;
+      return late;
+    } finally {
+      swarming.asking(what.r, what.at, false);
+    }
   }
 
-  /** Says which rendition is played: its newest entries are to be known at once. */
-  follow(r: string): void {
+  private async brought(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, wait: boolean, signal: AbortSignal): Promise<Verified | null> {
+    const bytes = await swarming.piece(what.r, what.at, wait, signal);
+    const entry = this.source.book(what.r).at(what.at)?.entry;
+    if (!bytes || !entry) return null;
+    this.source.forget(url);
+    return { bytes, entries: [entry], ms: 0 };
+  }
+
+  /** Reports whether others are there who may bring what is new. */
+  fed(): boolean {
+    return (this.swarming?.figures?.peers.length ?? 0) > 0;
+  }
+
+  /**
+   * Says which rendition is played: its newest entries are to be known at once, and its newest segment to be here. Returns
+   * when the newest entry was issued (ms) that is known of the stream: what comes later comes live.
+   */
+  follow(r: string): number {
+    const before = this.listings.get(this.followed)?.newest;
     const listing = this.listings.get(r);
-    if (r === this.followed || !listing) return;
+    const since = before?.issued ?? 0;
+    if (r === this.followed || !listing) return since;
     this.followed = r;
     this.feed?.stop();
+    const { newest } = listing;
+    const passedBy = since - (newest?.issued ?? 0) > unheardMs;
+    if (passedBy) this.caughtUp = this.catchUp(r, listing);
+    else this.lookTo(r, listing);
+    return since;
+  }
+
+  /** Asks for entries that nobody told of while another rendition was played, and lists them, even with a hole before them. */
+  private async catchUp(r: string, listing: Listing): Promise<void> {
+    try {
+      await this.source.learn(await this.origin.manifest(undefined, AbortSignal.timeout(catchUpMs)));
+    } catch (err) {
+      if (err instanceof Fork || err instanceof BadProof) this.on.failed(err);
+      else this.on.trouble();
+    }
+    if (listing.hole()) listing.jump();
+    if (this.followed === r) this.lookTo(r, listing);
+  }
+
+  private lookTo(r: string, listing: Listing): void {
+    const { newest } = listing;
+    if (newest) {
+      if (!this.idle) this.fetchBurst(newest);
+      this.swarming?.follow(r, { epoch: newest.epoch, n: newest.n + 1 });
+    }
     this.feed = new Feed(this.origin, r, listing, {
       manifest: async (m) => {
         try {
           await this.source.learn(m);
+          this.swarming?.learn([...m.rotations, ...m.sessions]);
         } catch (err) {
           this.on.failed(err);
         }
@@ -98,6 +231,78 @@ export class Session implements Lists {
     return this.origin.url(`${r}/${at.epoch}/${at.n}.m4s`);
   }
 
+  private join(part: Part): void {
+    const { manifest, source } = this;
+    const newest = this.listings.get(this.followed)?.newest;
+    if (!newest || manifest.trackers.length === 0) return;
+    this.swarming = new Swarming({
+      stream: source.trust.id,
+      name: source.trust.name,
+      base: this.origin.base,
+      genesis: manifest.genesis,
+      records: [...manifest.rotations, ...manifest.sessions],
+      trackers: manifest.trackers,
+      iceServers: manifest.ice,
+      ...part,
+      rendition: this.followed,
+      renditions: [...manifest.renditions.keys()],
+      from: { epoch: newest.epoch, n: newest.n + 1 },
+      ...(this.o.maxBytes === undefined ? {} : { maxBytes: this.o.maxBytes }),
+      on: {
+        head: (signed) => this.dare(() => source.accept(signed)),
+        brought: (by) => {
+          for (const who of ["peer", "seed", "edge", "origin"] as const) if (by[who] > 0) this.o.meter.add(who, by[who], performance.now());
+        },
+        gave: (bytes) => this.o.meter.give(bytes, performance.now()),
+        record: (json) => void this.record(json),
+        warm: (yes) => this.warmed(yes),
+        fork: (err) => this.on.failed(err),
+      },
+    });
+  }
+
+  private leave(): void {
+    this.swarming?.leave();
+    this.swarming = null;
+    this.entries?.want(true);
+  }
+
+  /** While the swarm brings pieces and their entries, nobody else is asked for them; when it does no longer, the next is asked for at once. */
+  private warmed(yes: boolean): void {
+    this.entries?.want(!yes);
+    if (yes) return this.source.dropHeld();
+    const newest = this.listings.get(this.followed)?.newest;
+    if (newest && !this.idle) this.lead(newest);
+  }
+
+  /** Takes in an entry that came by NATS. */
+  private async told(r: string, json: Envelope["payload"]): Promise<void> {
+    try {
+      await this.source.takeEntry(r, envelopeFromJson(json));
+    } catch (err) {
+      if (err instanceof Fork) this.on.failed(err);
+    }
+  }
+
+  /** Takes in a record that the swarm told of, where it is one. */
+  private async record(json: Envelope["payload"]): Promise<void> {
+    try {
+      const e = envelopeFromJson(json);
+      const { trust } = this.source;
+      await (e.payloadType === types.rotation ? trust.addRotation(e) : trust.addSession(e));
+    } catch {
+      // The engine judged it by all that it knows; what is of no use here changes nothing.
+    }
+  }
+
+  private dare(fn: () => void): void {
+    try {
+      fn();
+    } catch (err) {
+      this.on.failed(err);
+    }
+  }
+
   private learned({ entry }: SignedEntry): void {
     const listing = this.listings.get(entry.r);
     if (!listing) return;
@@ -109,7 +314,7 @@ export class Session implements Lists {
     }
     this.feed?.heard();
     const newest = listing.newest!;
-    if (!this.idle) this.lead(newest);
+    if (!this.idle && !this.swarming?.warm) this.lead(newest);
   }
 
   /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */

@@ -5,6 +5,7 @@ import { Book, Fork } from "./book.ts";
 import type { Entry, Position } from "./documents.ts";
 import { type Envelope, envelopeFromHeader } from "./dsse.ts";
 import { rootOf } from "./merkle.ts";
+import { Meter } from "./meter.ts";
 import { httpError, type Manifest, type Origin } from "./origin.ts";
 import { type SignedEntry, Trust, UnknownSession } from "./trust.ts";
 
@@ -24,10 +25,19 @@ export type Wanted =
   | { kind: "segment"; r: string; msn: number }
   | { kind: "init"; r: string; root: string };
 
+/** What was asked for before the player did. */
+interface Ahead {
+  coming: Promise<Verified>;
+  stop: AbortController;
+  held: boolean; // the origin has not begun to answer
+}
+
 /** Verified bytes and the entries that vouch for them, in order (none for an init segment). */
 export interface Verified {
   bytes: Bytes;
   entries: Entry[];
+  /** How long the bytes took to come once they began to, in ms; 0 where they were here. By it the path to the origin is measured. */
+  ms: number;
 }
 
 /** Reads an address of the origin's; null for one that carries no media. */
@@ -45,6 +55,7 @@ export function wanted(url: string): Wanted | null {
 const maxAhead = 64; // prefetched answers that nobody took yet
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
+const maxCounted = 512; // pieces that are remembered as counted
 const perEdge = 6; // entries verified at once to find where a picture can begin
 
 export class Source {
@@ -53,20 +64,25 @@ export class Source {
   freshMs = 0;
   /** Is told of each entry that is new here and verified. */
   learned: (signed: SignedEntry) => void = () => undefined;
+  /** Is told of each verified piece that the origin gave. */
+  fetched: (signed: SignedEntry, bytes: Bytes) => void = () => undefined;
+  private readonly counted = new Set<string>();
   private readonly books = new Map<string, Book>();
-  private readonly ahead = new Map<string, Promise<Verified>>();
+  private readonly ahead = new Map<string, Ahead>();
   private readonly closed = new AbortController();
 
   private constructor(
     private readonly origin: Origin,
     trust: Trust,
+    private readonly meter: Meter,
   ) {
     this.trust = trust;
   }
 
-  static async begin(origin: Origin, m: Manifest): Promise<Source> {
+  /** The bytes that verify are counted in `meter`. */
+  static async begin(origin: Origin, m: Manifest, meter = new Meter()): Promise<Source> {
     try {
-      return new Source(origin, await Trust.begin(m.genesis));
+      return new Source(origin, await Trust.begin(m.genesis), meter);
     } catch (err) {
       throw new BadProof(`genesis: ${(err as Error).message}`);
     }
@@ -117,11 +133,23 @@ export class Source {
     const w = wanted(url);
     if (!w || this.ahead.has(url)) return;
     if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
-    const coming = this.fetch(url, w, this.closed.signal);
-    coming.catch(() => {
-      if (this.ahead.get(url) === coming) this.ahead.delete(url);
+    const stop = new AbortController();
+    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, AbortSignal.any([stop.signal, this.closed.signal]), () => (made.held = false)) };
+    made.coming.catch(() => {
+      if (this.ahead.get(url) === made) this.ahead.delete(url);
     });
-    this.ahead.set(url, coming);
+    this.ahead.set(url, made);
+  }
+
+  /** Takes back what was asked for ahead and the origin still holds. */
+  dropHeld(): void {
+    for (const [url, a] of this.ahead) if (a.held) this.forget(url);
+  }
+
+  /** Takes back what was asked for ahead: it came from elsewhere. */
+  forget(url: string): void {
+    this.ahead.get(url)?.stop.abort();
+    this.ahead.delete(url);
   }
 
   /** Reports whether the answer for url is here or on its way. */
@@ -135,7 +163,7 @@ export class Source {
     if (ready) {
       this.ahead.delete(url);
       try {
-        return await ready;
+        return await ready.coming;
       } catch (err) {
         if (err instanceof BadPiece || err instanceof Fork) throw err;
         // It may have been asked for too early: ask again, now that it is due.
@@ -145,20 +173,24 @@ export class Source {
   }
 
   /** Fetches and verifies; a copy that does not verify is fetched once more, past all caches. */
-  private async fetch(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
+  private async fetch(url: string, w: Wanted, signal: AbortSignal, answered = () => {}): Promise<Verified> {
     let why = "";
     for (const cache of ["default", "reload"] as const) {
       const response = await fetch(url, { cache, signal });
+      answered();
       if (!response.ok) throw await httpError(response);
+      const began = performance.now();
       const bytes = new Uint8Array(await response.arrayBuffer());
+      const ms = performance.now() - began;
       try {
         switch (w.kind) {
           case "piece":
-            return await this.checkPiece(w.r, w.at, bytes, response.headers.get("Shoal-Entry"), signal);
+            return { ms, bytes, entries: await this.checkPiece(w.r, w.at, bytes, response.headers.get("Shoal-Entry"), signal) };
           case "segment":
-            return await this.checkSegment(w.r, w.msn, bytes, signal);
+            return { ms, bytes, entries: await this.checkSegment(w.r, w.msn, bytes, signal) };
           case "init":
-            return await this.checkInit(w.r, w.root, bytes, signal);
+            await this.checkInit(w.r, w.root, bytes, signal);
+            return { ms, bytes, entries: [] };
         }
       } catch (err) {
         if (!(err instanceof Rejected)) throw err;
@@ -169,7 +201,7 @@ export class Source {
     throw new BadPiece(why);
   }
 
-  private async checkPiece(r: string, at: Position, bytes: Bytes, header: string | null, signal: AbortSignal): Promise<Verified> {
+  private async checkPiece(r: string, at: Position, bytes: Bytes, header: string | null, signal: AbortSignal): Promise<Entry[]> {
     let entry: Entry | undefined;
     if (header) {
       const envelope = await reject(() => envelopeFromHeader(header));
@@ -185,10 +217,13 @@ export class Source {
       if (!entry) throw new Rejected("the piece has no entry");
     }
     await match(entry, bytes);
-    return { bytes, entries: [entry] };
+    this.count([entry]);
+    const signed = this.book(r).at(at);
+    if (signed) this.fetched(signed, bytes);
+    return [entry];
   }
 
-  private async checkSegment(r: string, msn: number, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+  private async checkSegment(r: string, msn: number, bytes: Bytes, signal: AbortSignal): Promise<Entry[]> {
     const entries = await this.gather(r, msn, signal);
     let at = 0;
     for (const e of entries) {
@@ -196,16 +231,28 @@ export class Source {
       at += e.size;
     }
     if (at !== bytes.length) throw new Rejected("the segment is longer than what is signed");
-    return { bytes, entries: entries.filter((e) => !e.gap) };
+    const whole = entries.filter((e) => !e.gap);
+    this.count(whole);
+    return whole;
   }
 
-  private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<Verified> {
+  /** Counts the bytes of pieces, each piece once: a segment has the bytes of pieces that came before it. */
+  private count(entries: Entry[]): void {
+    for (const e of entries) {
+      const address = `${e.r}/${e.epoch}/${e.n}`;
+      if (this.counted.has(address)) continue;
+      this.counted.add(address);
+      if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
+      this.meter.add("origin", e.size, performance.now());
+    }
+  }
+
+  private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<void> {
     if (hex(await rootOf(bytes)) !== root) throw new Rejected("the init segment is not the one that is signed");
     if (!this.book(r).knowsInit(root)) {
       await this.learn(await this.origin.manifest(undefined, signal));
       if (!this.book(r).knowsInit(root)) throw new Rejected("no entry names this init segment");
     }
-    return { bytes, entries: [] };
   }
 
   /** All entries of a segment: known ones, then what the manifest has, walking back in it. */
@@ -238,6 +285,11 @@ export class Source {
     } catch (err) {
       throw err instanceof UnknownSession ? new Rejected(err.message) : err;
     }
+  }
+
+  /** Takes in an entry that came by itself. */
+  async takeEntry(r: string, e: Envelope): Promise<void> {
+    await this.take(r, e);
   }
 
   /** Takes in an entry that was verified elsewhere. */

@@ -82,7 +82,7 @@ describe("how close to live", () => {
     const even = new Target();
     const uneven = new Target();
     feed(even, 0, 100, () => 0);
-    feed(uneven, 0, 100, (i) => (i % 4) * 0.1);
+    feed(uneven, 0, 100, (i) => [0, 0.1, 0.2, 0.3, 0.2, 0.1][i % 6]!);
     expect(uneven.lag(120)! - even.lag(120)!).toBeCloseTo(0.3, 2);
     expect(uneven.jitter()).toBeCloseTo(0.3, 2);
   });
@@ -97,6 +97,13 @@ describe("how close to live", () => {
     expect(t.lag(129)!).toBeGreaterThan(before + 0.2);
     for (let now = 131; now < 200; now++) t.lag(now);
     expect(t.lag(200)).toBeCloseTo(before, 3);
+  });
+
+  test("what arrived late while the page was starting is forgotten soon", () => {
+    const t = new Target();
+    feed(t, 0, 8, (i) => (i < 6 ? 1.5 - i * 0.2 : 0));
+    feed(t, 1.6, 25, () => 0);
+    expect(t.lag(107)! - 100).toBeLessThan(0.4);
   });
 
   test("one long outage does not hold the picture back", () => {

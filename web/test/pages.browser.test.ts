@@ -47,7 +47,7 @@ describe("for everyone", () => {
       await look();
       stream.publish(3.3);
       await playing(page);
-      await page.click("summary");
+      await page.click("#proof summary");
       await look();
       stream.freeze();
       await page.waitForFunction(() => document.querySelector("#badge")?.textContent === "stale");

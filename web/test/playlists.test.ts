@@ -3,19 +3,20 @@ import { joinable, multivariant, reload } from "../player/playlists.ts";
 
 const none = { width: 0, height: 0, codecs: "", entries: [] };
 
-test("the manifest's renditions make a multivariant playlist that names each media playlist", () => {
+test("the manifest's renditions make a multivariant playlist that names each media playlist and its measured bit rate", () => {
   const text = multivariant(
     new Map([
       ["v0", { ...none, width: 1280, height: 720, codecs: "avc1.64001f,mp4a.40.2" }],
       ["a0", { ...none, codecs: "opus" }],
       ["v1", none],
     ]),
+    (r) => ({ v0: 812_345.4, a0: 64_000 })[r] ?? 0,
   );
   expect(text.trim().split("\n")).toEqual([
     "#EXTM3U",
-    '#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720',
+    '#EXT-X-STREAM-INF:BANDWIDTH=812345,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720',
     "v0/index.m3u8",
-    '#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS="opus"',
+    '#EXT-X-STREAM-INF:BANDWIDTH=64000,CODECS="opus"',
     "a0/index.m3u8",
     "#EXT-X-STREAM-INF:BANDWIDTH=1",
     "v1/index.m3u8",
@@ -52,8 +53,8 @@ describe("a joiner's first playlist", () => {
     expect(young).toMatch(/#EXT-X-START:TIME-OFFSET=1\.010\n#EXT-X-PART:[^\n]*GAP=YES\n#EXT-X-GAP\n#EXTINF:1,\n/);
     expect(joinable(media([5, "K"], [1, "K"]), 0.3)).toContain("#EXT-X-MEDIA-SEQUENCE:8\n");
     const url = "http://h/live/x/v0/index.m3u8";
-    expect(reload(`${url}?_HLS_msn=8&_HLS_part=3&_HLS_skip=YES`)).toEqual({ r: "v0", msn: 7, part: 3, skip: true });
-    expect(reload(`${url}?_HLS_msn=8`)).toEqual({ r: "v0", msn: 7, part: -1, skip: false });
+    expect(reload(`${url}?_HLS_msn=8&_HLS_part=3&_HLS_skip=YES`)).toEqual({ r: "v0", msn: 8, part: 3, skip: true });
+    expect(reload(`${url}?_HLS_msn=8`)).toEqual({ r: "v0", msn: 8, part: -1, skip: false });
     expect(reload(url)).toEqual({ r: "v0", msn: null, part: -1, skip: false });
     expect(reload("http://h/live/x/index.m3u8")).toBeNull();
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { HttpError, Origin } from "../player/origin.ts";
+import { Meter } from "../player/meter.ts";
 import { BadPiece, BadProof, Source, wanted } from "../player/source.ts";
 import type { Clip } from "./support/clip.ts";
 import { entryHeader, TestOrigin } from "./support/origin.ts";
@@ -48,6 +49,24 @@ test("a piece, a segment and an init segment arrive as they were signed", async 
   expect(segment.bytes.length).toBe([140, 141, 142, 143, 144].reduce((n, i) => n + clip.cuts[i]!.data.length, 0));
   expect(segment.entries.map((e) => e.n)).toEqual([140, 141, 142, 143, 144]);
   expect(source.rejected).toBe(0);
+});
+
+test("verified bytes are counted, each piece once, and rejected ones are not", async () => {
+  const meter = new Meter();
+  const m = await origin.manifest();
+  const counting = await Source.begin(origin, m, meter);
+  await counting.learn(m);
+  const take = (path: string) => counting.get(origin.url(path), wanted(origin.url(path))!, never);
+  const size = [140, 141, 142, 143, 144].reduce((n, i) => n + clip.cuts[i]!.data.length, 0);
+  await take(`v0/${stream.epoch}/141.m4s`);
+  expect(meter.total.origin).toBe(clip.cuts[141]!.data.length);
+  await take("v0/seg/28.m4s");
+  await take(`v0/${stream.epoch}/143.m4s`);
+  expect(meter.total).toEqual({ peer: 0, seed: 0, edge: 0, origin: size });
+  served.tamper = (made) => made.data.map((b) => b ^ 1);
+  await expect(take(`v0/${stream.epoch}/146.m4s`)).rejects.toThrow(BadPiece);
+  expect(meter.total.origin).toBe(size);
+  counting.close();
 });
 
 test("a segment older than the manifest's window is checked by entries asked for in ranges", async () => {
@@ -102,13 +121,13 @@ test("a piece cut short, made longer, or with the entry of another is refused", 
 test("an init segment that no entry names is refused", async () => {
   const other = await TestStream.of("other", { ...clip, init: new Uint8Array(5).fill(1) });
   const real = stream.initRoot;
-  Object.assign(stream, { initRoot: other.initRoot, clip: other.clip });
+  Object.assign(stream.renditions.get("v0")!, { initRoot: other.initRoot, clip: other.clip });
   await expect(get(`v0/init/${other.initRoot}.mp4`)).rejects.toThrow(BadPiece);
   await expect(get(`v0/init/${real}.mp4`)).rejects.toThrow(HttpError);
 });
 
 test("changed init bytes and a segment with something after its end are refused", async () => {
-  Object.assign(stream, { clip: { ...clip, init: clip.init.map((b, i) => (i === 500 ? b ^ 1 : b)) } });
+  Object.assign(stream.renditions.get("v0")!, { clip: { ...clip, init: clip.init.map((b, i) => (i === 500 ? b ^ 1 : b)) } });
   await expect(get(`v0/init/${stream.initRoot}.mp4`)).rejects.toThrow(BadPiece);
   served.tamper = (m) => (m.entry.n === 144 ? new Uint8Array([...m.data, 7]) : m.data);
   await expect(get("v0/seg/28.m4s")).rejects.toThrow(BadPiece);

@@ -212,7 +212,7 @@ function lastResort(n: Node, now: Time, t: Track, l: number): Neighbour | null {
 }
 
 /** Tells a neighbour which lanes are wanted of it. */
-function subscribe(n: Node, nb: Neighbour, t: Track, urgent: boolean): void {
+export function subscribe(n: Node, nb: Neighbour, t: Track, urgent: boolean): void {
   let wanted: LaneMask = 0;
   for (const [l, ln] of t.lanes.entries()) if (ln.parent === nb || ln.next === nb) wanted |= 1 << l;
   n.send(nb, { type: "Subscribe", r: t.r, lanes: wanted, urgent });

@@ -10,7 +10,7 @@ import { hintsFor, prune } from "./hints.ts";
 import { Inits, retryInits } from "./inits.ts";
 import { adopt, orphan } from "./lanes.ts";
 import { laneCount } from "./masks.ts";
-import { blockLen, type Key, maxTracks, type Message, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
+import { blockLen, type Key, maxTracks, type Message, noDepth, type OpenHead, type PeerId, type Reason, reasons, type Role, version } from "./messages.ts";
 import { type Info, Neighbour, silence } from "./neighbour.ts";
 import { fetched, fetchFailed } from "./origin.ts";
 import { place, pump } from "./push.ts";
@@ -23,7 +23,8 @@ import { tellStates } from "./states.ts";
 import { div, type Time } from "./time.ts";
 import { defaultTuning, type Tuning } from "./tuning.ts";
 import type { RecordVerdict, Verifier } from "./verifier.ts";
-import { Track } from "./window.ts";
+import { forgetLeft, want } from "./want.ts";
+import { type Bounds, liveWindow, Track } from "./window.ts";
 
 /** Who a node is. */
 export interface Config {
@@ -33,6 +34,10 @@ export interface Config {
   verifier: Verifier;
   /** The renditions to receive; none for a seed that is fed by its caller. */
   wants: string[];
+  /** Further renditions that may be wanted later (see want): what neighbours say of them is remembered. */
+  others?: string[];
+  /** What is kept of each rendition; the live window where it is left out. */
+  keeps?: Bounds;
   /** The uplink budget in bit/s, all connections together: 0 gives nothing, Infinity knows no bound but credit. */
   up: number;
   /** Set where there is nobody to fetch from. */
@@ -56,6 +61,17 @@ export interface Stats extends Figures {
   conns: number;
   children: number; // lanes that are pushed to others, all renditions together
   parents: number; // lanes that are received
+}
+
+/** One who is connected. */
+export interface Peer {
+  conn: Conn;
+  /** Empty before it introduced itself. */
+  id: PeerId;
+  role: Role;
+  rtt: Time; // shortest recent round trip; 0: unknown
+  granted: number; // lanes that it pushes to this node
+  given: number; // and this node to it
 }
 
 /** What a small message takes of the uplink, packets' headers included. */
@@ -88,6 +104,7 @@ export class Node {
   maintainAt: Time = 0; // lanes, neighbours and states are looked at by then
   out: Effects = noEffects();
   private readonly feeds: boolean;
+  private readonly keeps: Bounds;
   private improveAt: Time = 0;
 
   /** A node that has no connections and knows of nothing. */
@@ -101,7 +118,9 @@ export class Node {
     this.random = new Random(c.random);
     this.up = c.up;
     this.feeds = c.role !== "viewer" && c.wants.length === 0;
+    this.keeps = c.keeps ?? liveWindow;
     for (const r of c.wants) this.track(r).wanted = true;
+    for (const r of c.others?.slice(0, Math.max(maxTracks - this.tracks.length, 0)) ?? []) this.track(r);
     this.uplink.set(c.up);
   }
 
@@ -124,6 +143,30 @@ export class Node {
       children: sum((nt) => laneCount(nt.gives)),
       parents: sum((nt) => laneCount(nt.granted)),
     };
+  }
+
+  /** Who is connected, by age. */
+  peers(): Peer[] {
+    return this.conns.map((nb) => {
+      const lanesOf = (which: (nt: (typeof nb.tracks)[number]) => number) => nb.tracks.reduce((all, nt) => all + laneCount(which(nt)), 0);
+      return { conn: nb.conn, id: nb.id, role: nb.role, rtt: nb.rtt, granted: lanesOf((nt) => nt.granted), given: lanesOf((nt) => nt.gives) };
+    });
+  }
+
+  /** Reports whether a rendition is wanted. */
+  wants(r: string): boolean {
+    return this.known(r)?.wanted ?? false;
+  }
+
+  /** How many lanes of a rendition come, of allLanes. */
+  parents(r: string): number {
+    const t = this.known(r);
+    return t ? t.lanes.filter((ln, l) => ln.parent && t.depth[l] !== noDepth).length : 0;
+  }
+
+  /** Bytes of blocks that are kept. */
+  held(): number {
+    return this.tracks.reduce((all, t) => all + t.bytes, 0);
   }
 
   /** Changes the uplink budget, in bit/s. Children that it no longer bears go first to others. */
@@ -187,6 +230,17 @@ export class Node {
     retryInits(this, now);
     if (this.maintainAt <= now) this.maintain(now);
     pump(this, now);
+  }
+
+  /**
+   * Says whether a rendition is to be received from now on, and reports whether it is: nothing more can be wanted
+   * than a node keeps state of. What is here of one that is no longer wanted is still given to who asks, for a live
+   * window; its lanes are given back, and its children told others to go to. What a seed is fed by its caller stays as it is.
+   */
+  want(now: Time, r: string, on: boolean): boolean {
+    const t = this.known(r) ?? (on && this.tracks.length < maxTracks ? this.track(r) : undefined);
+    if (t) want(this, now, t, on);
+    return t?.wanted ?? false;
   }
 
   /** Says from where on a rendition is wanted; nothing before is asked for. */
@@ -312,7 +366,7 @@ export class Node {
   private track(r: string): Track {
     const known = this.known(r);
     if (known) return known;
-    const t = new Track(r, this.tracks.length, this.feeds);
+    const t = new Track(r, this.tracks.length, this.feeds, this.keeps);
     t.tag = 1 + this.random.below(255);
     this.tracks.push(t);
     return t;
@@ -366,6 +420,7 @@ export class Node {
       if (t.source && improve) thin(this, now, t);
     }
     if (improve) prune(this, now);
+    if (improve) forgetLeft(this, now);
     tellStates(this, now);
     pump(this, now);
   }

@@ -10,10 +10,16 @@ import { type Told, toldNothing } from "./states.ts";
 import { hour, never, second, seconds, type Time } from "./time.ts";
 import type { Tuning } from "./tuning.ts";
 
-// Bounds of the live window (docs/spec/manifest.md 8.2).
-const liveWindow = 30 * timescale;
-const maxWindowBytes = 256 << 20;
-const maxWindowEntries = 1024;
+/** How much of a rendition is kept. */
+export interface Bounds {
+  /** Ticks, of what was played. */
+  media: number;
+  bytes: number;
+  entries: number;
+}
+
+/** The bounds of the live window (docs/spec/manifest.md 8.2). Who has less memory than a seed may keep less. */
+export const liveWindow: Bounds = { media: 30 * timescale, bytes: 256 << 20, entries: 1024 };
 
 /** More media time than any two entries of a live window lie apart. */
 const farthest = 3600 * timescale;
@@ -62,6 +68,7 @@ export class Piece {
 /** One rendition's live window and the lanes it comes by. */
 export class Track {
   wanted = false; // by this node
+  left: Time = 0; // when it was wanted last; 0: it is, or never was
 
   readonly pieces: Piece[] = []; // by position
   open: Piece[] = []; // of these, known by head, wanted and not whole
@@ -101,6 +108,7 @@ export class Track {
     readonly r: string,
     readonly index: number,
     readonly source: boolean,
+    private readonly keeps: Bounds = liveWindow,
   ) {
     this.depth = Array<number>(allLanes).fill(source ? 0 : noDepth);
   }
@@ -189,11 +197,16 @@ export class Track {
    */
   private trim(): void {
     if (this.roomy()) return;
-    const start = windowStart(this.pieces.map((p) => p.head.entry));
+    const start = windowStart(this.pieces.map((p) => p.head.entry), this.keeps);
     if (start === 0) return;
     this.floor = this.pieces[start]!.at;
     for (const p of this.pieces.splice(0, start)) abandon(p);
     this.open = this.open.filter((p) => !before(p.at, this.floor));
+  }
+
+  /** Bytes of blocks that are here. */
+  get bytes(): number {
+    return this.pieces.reduce((all, p) => p.from.reduce((a, b) => a + b, all), 0);
   }
 
   /** Reports whether all that is here fits into the live window. */
@@ -203,7 +216,7 @@ export class Track {
       media += p.head.entry.dur;
       bytes += p.head.entry.size;
     }
-    return media <= liveWindow && bytes <= maxWindowBytes && this.pieces.length <= maxWindowEntries;
+    return media <= this.keeps.media && bytes <= this.keeps.bytes && this.pieces.length <= this.keeps.entries;
   }
 }
 
@@ -226,10 +239,10 @@ export function abandon(p: Piece): void {
 }
 
 /**
- * The index of the first entry of a live window that stays: the last segment's start that has 30 s of media after
+ * The index of the first entry of a live window that stays: the last segment's start that has enough media after
  * it, or the start of the group of pictures before the current one if that is earlier, within the bounds.
  */
-function windowStart(entries: Entry[]): number {
+function windowStart(entries: Entry[], keeps: Bounds): number {
   const n = entries.length;
   let [media, bytes, keys] = [0, 0, 0];
   let [earliest, enough] = [n, n]; // starts of segments: inside the bounds; with enough media after it
@@ -237,11 +250,11 @@ function windowStart(entries: Entry[]): number {
     const e = entries[i]!;
     media += e.dur;
     bytes += e.size;
-    if (earliest < n && (bytes > maxWindowBytes || n - i > maxWindowEntries)) break;
+    if (earliest < n && (bytes > keeps.bytes || n - i > keeps.entries)) break;
     if (e.part !== 0) continue;
     earliest = i;
     if (e.key) keys++;
-    if (enough === n && media >= liveWindow) enough = i;
+    if (enough === n && media >= keeps.media) enough = i;
     if (enough < n && keys >= 2) return i;
   }
   return keys === 0 && enough < n ? enough : earliest; // where nothing can be decoded, it is not piled up

@@ -1,17 +1,25 @@
 // Chromium for tests, and how to read a player page in it.
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserServer, chromium, type LaunchOptions, type Page } from "playwright-core";
 import { expect } from "vitest";
-import type { Stats } from "../../player/player.ts";
+import type { View } from "../../player/view.ts";
 
-export function launch(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
-    args: [
-      ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
-      ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
-    ],
-  });
+const started = (more: string[]) => ({
+  executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+  args: [
+    ...["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+    ...["--disable-component-update", "--disable-sync", "--autoplay-policy=no-user-gesture-required"],
+    ...more,
+  ],
+});
+
+export function launch(more: string[] = [], o: LaunchOptions = {}): Promise<Browser> {
+  return chromium.launch({ ...started(more), ...o });
+}
+
+/** The same, for those who need its process. */
+export function launchServer(more: string[]): Promise<BrowserServer> {
+  return chromium.launchServer(started(more));
 }
 
 /** A page that fails the test on any error in its console, a breach of the Content-Security-Policy included. */
@@ -26,22 +34,22 @@ export async function open(context: BrowserContext, url: string, expected: RegEx
   return { page, errors };
 }
 
-export function stats(page: Page): Promise<Stats> {
-  return page.evaluate(() => window.shoal.stats());
+export function stats(page: Page): Promise<View> {
+  return page.evaluate(() => window.shoal.view());
 }
 
 /** Waits until the player's stats are as asked, and says what they were if they never are. */
-export async function until(page: Page, what: string, good: (s: Stats) => boolean, ms = 15_000): Promise<Stats> {
+export async function until(page: Page, what: string, good: (s: View) => boolean, ms = 15_000): Promise<View> {
   const end = Date.now() + ms;
   for (;;) {
     const s = await stats(page);
     if (good(s)) return s;
-    if (Date.now() > end) throw new Error(`not ${what} after ${ms} ms: ${JSON.stringify(s)}`);
+    if (Date.now() > end) throw new Error(`not ${what} after ${ms} ms: ${JSON.stringify({ ...s, swarm: { ...s.swarm, minute: s.swarm.minute.slice(-5) } })}`);
     await new Promise((r) => setTimeout(r, 50));
   }
 }
 
-export function playing(page: Page): Promise<Stats> {
+export function playing(page: Page): Promise<View> {
   return until(page, "playing", (s) => s.state === "playing" && s.firstFrameMs !== null);
 }
 

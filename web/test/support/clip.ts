@@ -20,15 +20,15 @@ export interface Clip {
   cuts: Cut[];
 }
 
-/** Encodes `seconds` of a test picture with a tone: 30 frames/s, a keyframe each second, pieces of 200 ms. */
-export function makeClip(seconds: number, picture = "testsrc2"): Clip {
+/** Encodes `seconds` of a test picture (a source of ffmpeg's by name, or a whole graph) with a tone: 30 frames/s, a keyframe each second, pieces of 200 ms. */
+export function makeClip(seconds: number, picture = "testsrc2", rate = "800k"): Clip {
   const dir = mkdtempSync(join(tmpdir(), "shoal-clip-"));
   try {
     const file = join(dir, "clip.mp4");
     execFileSync("ffmpeg", [
-      ...["-v", "error", "-f", "lavfi", "-i", `${picture}=size=640x360:rate=30`, "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000"],
+      ...["-v", "error", "-f", "lavfi", "-i", picture.includes("=") ? picture : `${picture}=size=640x360:rate=30`, "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=48000"],
       ...["-t", String(seconds), "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0", "-pix_fmt", "yuv420p"],
-      ...["-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-b:v", "800k", "-c:a", "aac", "-video_track_timescale", "90000"],
+      ...["-g", "30", "-keyint_min", "30", "-sc_threshold", "0", "-b:v", rate, "-c:a", "aac", "-video_track_timescale", "90000"],
       ...["-movflags", "+empty_moov+default_base_moof+frag_keyframe", "-frag_duration", "200000", file],
     ]);
     return cut(new Uint8Array(readFileSync(file)));

@@ -10,11 +10,22 @@ import type { Made, TestStream } from "./stream.ts";
 const web = resolve(import.meta.dirname, "../..");
 
 /** The policy that the Go handler sends, so that pages are tested under it. */
-const policy = [...readFileSync(resolve(web, "site.go"), "utf8").matchAll(/const policy = ((?:"[^"]*"[\s+]*)+)/g)]
-  .flatMap((m) => [...m[1]!.matchAll(/"([^"]*)"/g)].map((q) => q[1]!))
-  .join("");
+const policy = [.../func \(s \*Site\) policy[^{]*\{([^}]*)\}/.exec(readFileSync(resolve(web, "site.go"), "utf8"))![1]!.matchAll(/"([^"]*)"/g)]
+  .map((quoted) => quoted[1]!)
+  .join("")
+  .replace(/$/, "'self'");
+
+/** The members of manifest.json that say what pages may do for the swarm. */
+export interface SwarmMembers {
+  consent?: string;
+  sensitive?: boolean;
+  relay?: boolean;
+  trackers?: string[];
+}
 
 export class TestOrigin {
+  /** What is added to every manifest. */
+  swarm: SwarmMembers = {};
   readonly streams = new Map<string, TestStream>();
   /** Changes a piece's bytes on their way out. */
   tamper: ((m: Made, times: number) => Uint8Array) | null = null;
@@ -23,11 +34,15 @@ export class TestOrigin {
   /** Refuses everything below /live/ and /api/ when set. */
   down = false;
   readonly asked: string[] = [];
+  /** Requests that are being answered. */
+  open = 0;
   private readonly times = new Map<string, number>();
   private readonly server: Server;
 
   private constructor() {
     this.server = createServer((req, res) => {
+      this.open++;
+      res.once("close", () => this.open--);
       this.answer(req, res).catch(() => res.destroy());
     });
   }
@@ -58,6 +73,7 @@ export class TestOrigin {
     const path = url.pathname;
     this.asked.push(path + url.search);
     res.setHeader("Access-Control-Allow-Origin", "*");
+    res.setHeader("Access-Control-Expose-Headers", "Shoal-Entry");
     if (this.down && (path.startsWith("/api/") || /^\/live\/[^/]+\//.test(path))) return void res.destroy();
     if (path === "/api/v1/time") return json(res, 200, { now: Date.now() });
     if (path === "/api/v1/streams") return json(res, 200, [...this.streams.values()].map((s) => this.listed(s)));
@@ -94,30 +110,33 @@ export class TestOrigin {
         res.end('#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1000000,CODECS="avc1.42c01e,mp4a.40.2",RESOLUTION=640x360\nv0/index.m3u8\n');
         return;
       }
+      // Only players that know nothing of the manifest ask for it; they are given v0.
       const msn = q.get("_HLS_msn");
       const until = Date.now() + 5_000;
       while (msn !== null && s.live && !reached(s, Number(msn), Number(q.get("_HLS_part") ?? -1)) && Date.now() < until) await s.next(1_000);
       res.end(mediaPlaylist(s));
       return;
     }
-    const init = /^v0\/init\/([0-9a-f]{64})\.mp4$/.exec(path);
-    if (init?.[1] === s.initRoot) return bytes(res, s.clip.init);
-    const piece = /^v0\/(\d+)\/(\d+)\.m4s$/.exec(path);
-    if (piece) return this.piece(s, Number(piece[1]), Number(piece[2]), res);
-    const segment = /^v0\/seg\/(\d+)\.m4s$/.exec(path);
-    if (segment) {
-      const parts = s.made.filter((m) => m.entry.msn === Number(segment[1]));
+    const r = path.split("/")[0]!;
+    const track = s.renditions.get(r);
+    const init = /^\w+\/init\/([0-9a-f]{64})\.mp4$/.exec(path);
+    if (track && init?.[1] === track.initRoot) return bytes(res, track.clip.init);
+    const piece = /^\w+\/(\d+)\/(\d+)\.m4s$/.exec(path);
+    if (track && piece) return this.piece(s, r, Number(piece[1]), Number(piece[2]), res);
+    const segment = /^\w+\/seg\/(\d+)\.m4s$/.exec(path);
+    if (track && segment) {
+      const parts = track.made.filter((m) => m.entry.msn === Number(segment[1]));
       if (parts.length > 0 && reached(s, Number(segment[1]) + 1, 0)) return bytes(res, Buffer.concat(parts.map((p) => this.out(p))));
     }
     json(res, 404, { error: "there is no such piece" });
   }
 
-  private async piece(s: TestStream, epoch: number, n: number, res: ServerResponse): Promise<void> {
+  private async piece(s: TestStream, r: string, epoch: number, n: number, res: ServerResponse): Promise<void> {
     const until = Date.now() + 5_000;
-    let m = s.find(epoch, n);
+    let m = s.find(epoch, n, r);
     while (!m && s.live && s.epoch === epoch && Date.now() < until) {
       await s.next(1_000);
-      m = s.find(epoch, n);
+      m = s.find(epoch, n, r);
     }
     if (!m) return json(res, 404, { error: "there is no such piece" });
     const header = this.header ? this.header(m) : entryHeader(m);
@@ -126,41 +145,45 @@ export class TestOrigin {
   }
 
   private out(m: Made): Uint8Array {
-    const name = `${m.entry.epoch}/${m.entry.n}`;
+    const name = `${m.entry.r}/${m.entry.epoch}/${m.entry.n}`;
     const times = (this.times.get(name) ?? 0) + 1;
     this.times.set(name, times);
     return this.tamper ? this.tamper(m, times) : m.data;
   }
 
   private async manifest(s: TestStream, q: URLSearchParams, res: ServerResponse): Promise<void> {
-    let entries = s.made;
+    const only = q.get("r");
+    let of = (made: Made[]): Made[] => {
+      const start = made.slice(-60).find((m) => m.entry.part === 0);
+      return start ? made.slice(made.indexOf(start)) : [];
+    };
     const after = q.get("after");
     if (after) {
       const [epoch, n] = after.split(".").map(Number);
       const wasLive = s.live;
-      const found = () => s.made.filter((m) => m.entry.epoch > epoch! || (m.entry.epoch === epoch && m.entry.n > n!));
+      of = (made) => made.filter((m) => m.entry.epoch > epoch! || (m.entry.epoch === epoch && m.entry.n > n!)).slice(0, 200);
       const until = Date.now() + 5_000;
-      while (found().length === 0 && s.live === wasLive && Date.now() < until) await s.next(1_000);
-      entries = found().slice(0, 200);
+      while (of(s.renditions.get(only!)?.made ?? []).length === 0 && s.live === wasLive && Date.now() < until) await s.next(1_000);
     } else if (q.get("epoch")) {
       const [epoch, from, to] = ["epoch", "from", "to"].map((k) => Number(q.get(k)));
-      entries = s.made.filter((m) => m.entry.epoch === epoch && m.entry.n >= from! && m.entry.n <= to!);
-    } else {
-      const start = s.made.slice(-60).find((m) => m.entry.part === 0);
-      entries = start ? s.made.slice(s.made.indexOf(start)) : [];
+      of = (made) => made.filter((m) => m.entry.epoch === epoch && m.entry.n >= from! && m.entry.n <= to!);
     }
+    const renditions = [...s.renditions].map(([r, { made }], i) => {
+      const entries = only === null || only === r ? of(made) : [];
+      const size = { width: 640 >> i, height: 360 >> i };
+      return [r, { codecs: "avc1.42c01e,mp4a.40.2", ...size, frame_rate: 29.97, playlist: `${r}/index.m3u8`, entries: entries.map((m) => m.envelope) }];
+    });
     json(res, 200, {
       v: 1,
       name: s.name,
       stream_id: s.id,
       live: s.live,
       now: Date.now(),
+      ...this.swarm,
       genesis: s.genesis,
       rotations: [],
       sessions: s.sessions,
-      renditions: {
-        v0: { codecs: "avc1.42c01e,mp4a.40.2", width: 640, height: 360, frame_rate: 29.97, playlist: "v0/index.m3u8", entries: entries.map((m) => m.envelope) },
-      },
+      renditions: Object.fromEntries(renditions),
     });
   }
 }
@@ -180,12 +203,13 @@ function bytes(res: ServerResponse, data: Uint8Array): void {
 }
 
 function page(path: string, res: ServerResponse): void {
-  const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : path.slice(1);
-  const found = /^(assets\/[\w.-]+|[a-z]+\.html)$/.test(file) && existsSync(resolve(web, "dist", file));
+  const framed = /^\/embed\/[^/]+$/.test(path);
+  const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : framed ? "embed.html" : path.slice(1);
+  const found = /^(assets\/[\w.-]+|[a-z]+\.html|player\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
   const kinds: Record<string, string> = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
   res.writeHead(found ? 200 : 404, {
     "Content-Type": kinds[found ? file.split(".").at(-1)! : "html"] ?? "application/octet-stream",
-    "Content-Security-Policy": policy,
+    "Content-Security-Policy": framed ? policy.replace("frame-ancestors 'self'", "frame-ancestors *") : policy,
     "X-Content-Type-Options": "nosniff",
   });
   res.end(readFileSync(resolve(web, "dist", found ? file : "404.html")));

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import type { Stats } from "../../player/stats.ts";
 
 const repository = resolve(import.meta.dirname, "../../..");
 const binary = process.env["SHOAL"] ?? join(repository, "bin/shoal");
@@ -16,6 +17,9 @@ export interface Stream {
   rtmp_url: string;
   watch_url: string;
 }
+
+/** Flags by which `shoal up` takes part in swarms, and its viewers' pages at once. */
+export const swarming = ["--torrent=127.0.0.1:0", "--webrtc=127.0.0.1:0", "--tracker-udp=127.0.0.1:0", "--stun=127.0.0.1:0", "--consent=share"];
 
 /** Polls until `look` finds something; says what it waited for when it never does. */
 export async function eventually<T>(what: string, look: () => T | Promise<T>, ms = 15_000): Promise<NonNullable<T>> {
@@ -45,10 +49,14 @@ export class Shoal {
   private readonly dir = mkdtempSync(join(tmpdir(), "shoal-real-"));
   private readonly data = join(this.dir, "data");
   private readonly publishers: Publisher[] = [];
+  private readonly viewing: Viewer[] = [];
 
-  static async start(): Promise<Shoal> {
+  /** `swarm` are the flags by which it takes part in swarms: without, pages take everything over HTTP. */
+  private constructor(private swarm: string[]) {}
+
+  static async start(swarm = ["--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]): Promise<Shoal> {
     if (!existsSync(binary)) throw new Error(`there is no ${binary}: make build makes it`);
-    const s = new Shoal();
+    const s = new Shoal(swarm);
     await s.up();
     return s;
   }
@@ -57,18 +65,19 @@ export class Shoal {
   async up(): Promise<void> {
     const port = (url: string) => (url === "" ? "0" : new URL(url).port);
     const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`,
-      "--torrent=", "--webrtc=", "--tracker-udp=", "--stun="]; // pages take everything over HTTP
+      ...this.swarm];
     const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.child = child;
     child.stderr.setEncoding("utf8").on("data", (text: string) => (this.log += text));
     const file = join(this.data, "run/addresses.json");
     const at = await eventually("shoal up to say its addresses", () => {
       if (child.exitCode !== null) throw new Error(`shoal up ended: ${this.log}`);
-      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string });
+      const found = existsSync(file) && (JSON.parse(readFileSync(file, "utf8")) as { pid: number; http: string; rtmp: string; torrent?: string });
       return found && found.pid === child.pid ? found : null;
     });
     this.http = at.http;
     this.rtmp = at.rtmp;
+    if (at.torrent) this.swarm = this.swarm.map((flag) => flag.replace(/^--torrent=.*/, `--torrent=${at.torrent}`));
   }
 
   /** Ends it as a power cut would. */
@@ -83,9 +92,23 @@ export class Shoal {
     return JSON.parse(stdout) as Stream;
   }
 
+  /** Bytes of media that it gave so far: blocks to swarms, and bodies over HTTP. */
+  async gave(): Promise<number> {
+    const text = await (await fetch(`${this.http}/metrics`)).text();
+    return [...text.matchAll(/^shoal_(?:seed_sent_bytes_total|origin_sent_bytes_total\{kind="(?:piece|segment)"\}) (\S+)$/gm)].reduce((n, m) => n + Number(m[1]), 0);
+  }
+
+  /** A native viewer, and what it says once a second. */
+  watch(to: Stream, seconds: number): Viewer {
+    const args = ["watch", to.watch_url, "--stats", "json", "--seconds", String(seconds), "--out", "/dev/null", "--pins", join(this.dir, `pins-${this.viewing.length}`)];
+    const v = new Viewer(spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] }));
+    this.viewing.push(v);
+    return v;
+  }
+
   /** Ends everything that was started. */
   async stop(): Promise<void> {
-    await Promise.all(this.publishers.map((p) => p.stop()));
+    await Promise.all([...this.publishers, ...this.viewing].map((p) => p.stop()));
     if (this.child) await ended(this.child, "SIGTERM");
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -119,6 +142,25 @@ export class Shoal {
     const p = new Publisher(spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] }));
     this.publishers.push(p);
     return p;
+  }
+}
+
+/** A `shoal watch` until it ends by itself. */
+export class Viewer {
+  private said = "";
+
+  constructor(private readonly child: ChildProcess) {
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => (this.said += text));
+  }
+
+  /** Its newest line, null before the first. */
+  now(): Stats | null {
+    const line = this.said.split("\n").slice(0, -1).findLast((l) => l.startsWith("{"));
+    return line ? (JSON.parse(line) as Stats) : null;
+  }
+
+  stop(): Promise<void> {
+    return ended(this.child, "SIGTERM");
   }
 }
 

@@ -46,7 +46,8 @@ export class OtherSite {
       const { pathname, searchParams } = new URL(req.url ?? "/", "http://x");
       const script = scripts[pathname as keyof typeof scripts];
       const start = starts[pathname.slice(1) as Kind];
-      if (script) res.setHeader("Content-Type", "text/javascript").end(script);
+      if (pathname === "/html") res.setHeader("Content-Type", "text/html").end(document(searchParams.get("body") ?? ""));
+      else if (script) res.setHeader("Content-Type", "text/javascript").end(script);
       else if (start) res.setHeader("Content-Type", "text/html").end(page(pathname, start, searchParams.get("play") ?? ""));
       else res.writeHead(404).end();
     });
@@ -59,10 +60,19 @@ export class OtherSite {
     return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/${kind}?play=${encodeURIComponent(playlist)}`;
   }
 
+  /** The address of a page with so much HTML in its body. */
+  html(body: string): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/html?body=${encodeURIComponent(body)}`;
+  }
+
   async stop(): Promise<void> {
     this.server.closeAllConnections();
     await new Promise((done) => this.server.close(done));
   }
+}
+
+function document(body: string): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><title>News</title><link rel="icon" href="data:,"><body>${body}</body></html>`;
 }
 
 function page(path: string, start: string, playlist: string): string {

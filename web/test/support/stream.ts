@@ -6,10 +6,25 @@ import type { Clip } from "./clip.ts";
 import { digestOf, type Dsse, genesis, type Key, newKey, session, type SessionFields, sign } from "./signer.ts";
 
 export interface Made {
-  entry: Record<string, unknown> & { epoch: number; n: number; msn: number; dsn: number; part: number; pts: number; dur: number; at: number };
+  entry: Record<string, unknown> & { r: string; epoch: number; n: number; msn: number; dsn: number; part: number; pts: number; dur: number; at: number };
   envelope: Dsse;
   data: Bytes;
   key: boolean;
+}
+
+/** One rendition: what is encoded of it, and what was made. */
+interface Track {
+  clip: Clip;
+  initRoot: string;
+  roots: Map<Bytes, string>;
+  made: Made[];
+  msn: number;
+}
+
+async function track(clip: Clip): Promise<Track> {
+  const roots = new Map<Bytes, string>();
+  for (const c of clip.cuts) roots.set(c.data, hex(await rootOf(c.data)));
+  return { clip, roots, initRoot: hex(await rootOf(clip.init)), made: [], msn: -1 };
 }
 
 export class TestStream {
@@ -17,37 +32,44 @@ export class TestStream {
   readonly id: string;
   readonly genesis: Dsse;
   readonly sessions: Dsse[] = [];
-  readonly made: Made[] = [];
-  readonly initRoot: string;
   live = false;
   epoch = 0;
   freshMs = 5_000;
   private sessionKey: Key = newKey();
   private readonly waiting = new Set<() => void>();
   private timer: NodeJS.Timeout | undefined;
-  private msn = -1;
   private dsn = -1;
 
   private constructor(
     readonly name: string,
-    readonly clip: Clip,
-    initRoot: string,
-    private readonly roots: Map<Bytes, string>,
+    readonly renditions: Map<string, Track>,
   ) {
     this.root = newKey();
     const made = genesis(this.root, newKey(), name);
     this.genesis = made.envelope;
     this.id = made.id;
-    this.initRoot = initRoot;
   }
 
-  static async of(name: string, clip: Clip, fields: SessionFields = {}): Promise<TestStream> {
-    const roots = new Map<Bytes, string>();
-    for (const c of clip.cuts) roots.set(c.data, hex(await rootOf(c.data)));
-    const s = new TestStream(name, clip, hex(await rootOf(clip.init)), roots);
+  /** A stream of one rendition, v0, or of more whose clips are cut at the same moments. */
+  static async of(name: string, clip: Clip, fields: SessionFields = {}, more: Record<string, Clip> = {}): Promise<TestStream> {
+    const renditions = new Map<string, Track>();
+    for (const [r, c] of Object.entries({ v0: clip, ...more })) renditions.set(r, await track(c));
+    const s = new TestStream(name, renditions);
     s.freshMs = fields.fresh_ms ?? s.freshMs;
     s.sessions.push(session(s.root, s.id, s.sessionKey, fields));
     return s;
+  }
+
+  get clip(): Clip {
+    return this.renditions.get("v0")!.clip;
+  }
+
+  get made(): Made[] {
+    return this.renditions.get("v0")!.made;
+  }
+
+  get initRoot(): string {
+    return this.renditions.get("v0")!.initRoot;
   }
 
   /** Begins an epoch, `past` seconds of which have been played already. */
@@ -66,7 +88,8 @@ export class TestStream {
           this.timer = setTimeout(step, due);
           return;
         }
-        this.add(i, began + cut.pts / 90);
+        for (const [r, t] of this.renditions) this.add(r, t, i, began + cut.pts / 90);
+        this.tell();
         i++;
       }
     };
@@ -112,42 +135,41 @@ export class TestStream {
     });
   }
 
-  find(epoch: number, n: number): Made | undefined {
-    return this.made.find((m) => m.entry.epoch === epoch && m.entry.n === n);
+  find(epoch: number, n: number, r = "v0"): Made | undefined {
+    return this.renditions.get(r)?.made.find((m) => m.entry.epoch === epoch && m.entry.n === n);
   }
 
   private latest: Dsse | undefined;
 
-  private add(n: number, at: number): void {
-    const cut = this.clip.cuts[n]!;
+  private add(r: string, t: Track, n: number, at: number): void {
+    const cut = t.clip.cuts[n]!;
     const record = this.latest ?? this.sessions.at(-1)!;
-    const before = this.made.at(-1);
+    const before = t.made.at(-1);
     const starts = cut.key || n === 0;
-    if (starts) this.msn++;
+    if (starts) t.msn++;
     const part = starts ? 0 : (before?.entry.part ?? -1) + 1;
     const entry = {
       v: 1,
       stream: this.id,
-      r: "v0",
+      r,
       epoch: this.epoch,
       n,
       prev: n === 0 ? digestOf(record) : digestOf(before!.envelope),
       issued: Date.now(),
       at: Math.round(at),
-      msn: this.msn,
+      msn: t.msn,
       dsn: this.dsn,
       part,
       ...(cut.key ? { key: true } : {}),
       pts: cut.pts,
       dur: cut.dur,
       size: cut.data.length,
-      root: this.roots.get(cut.data)!,
-      ...(starts ? { target: 27_000, session: digestOf(record), init: this.initRoot } : {}),
+      root: t.roots.get(cut.data)!,
+      ...(starts ? { target: 27_000, session: digestOf(record), init: t.initRoot } : {}),
     };
     const made = { entry, envelope: sign(this.sessionKey, "entry", entry), data: cut.data, key: cut.key };
-    this.made.push(made);
-    if (this.made.length > 300) this.made.shift();
-    this.tell();
+    t.made.push(made);
+    if (t.made.length > 300) t.made.shift();
   }
 
   private tell(): void {

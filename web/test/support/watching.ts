@@ -1,7 +1,7 @@
 // What a viewer sees, measured in the page and apart from what the player says of itself.
 import type { Browser, Page } from "playwright-core";
 import { expect } from "vitest";
-import type { Stats } from "../../player/player.ts";
+import type { View } from "../../player/view.ts";
 import { open, playing, stats, until } from "./browser.ts";
 import type { Stream } from "./shoal.ts";
 
@@ -68,14 +68,14 @@ export async function watched(page: Page, seconds: number, ms = seconds * 1_000 
     { seconds, ms },
   );
   if (found.seconds < seconds) {
-    const s = await page.evaluate(() => JSON.stringify((window as { shoal?: { stats(): unknown } }).shoal?.stats()));
+    const s = await page.evaluate(() => JSON.stringify((window as { shoal?: { view(): unknown } }).shoal?.view()));
     throw new Error(`only ${found.seconds.toFixed(1)} s of ${seconds} s went by in ${ms} ms: ${JSON.stringify(found)} ${s}`);
   }
   return found;
 }
 
 /** The page plays the stream, proves it by the id in its link, and has refused nothing. */
-export async function plays(page: Page, stream: Stream, seconds: number): Promise<Stats> {
+export async function plays(page: Page, stream: Stream, seconds: number): Promise<View> {
   await playing(page);
   await until(page, "verified", (s) => s.provenance === "verified");
   await watched(page, seconds);

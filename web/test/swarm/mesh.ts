@@ -2,7 +2,7 @@
 // and blocks. Tests only.
 import { type Bytes, equal } from "../../player/bytes.ts";
 import { type Entry, entryPayload } from "../../player/documents.ts";
-import { envelopeFrom } from "../../player/dsse.ts";
+import { type Envelope, envelopeFrom } from "../../player/dsse.ts";
 import { sha256Now } from "../../player/hashing.ts";
 import { blockSize, rootOfLeaves } from "../../player/merkle.ts";
 import { Decoder } from "../../player/swarm/codec_decode.ts";
@@ -25,7 +25,7 @@ export class Author {
   private readonly key = newKey();
   private readonly made = genesis(this.root, newKey(), "film");
   readonly record: Dsse = session(this.root, this.made.id, this.key, { not_before: epoch - 1000, not_after: epoch + 3_600_000 });
-  private prev = digestOf(this.record);
+  private readonly prev = new Map<string, string>(); // by rendition
 
   get stream(): string {
     return this.made.id;
@@ -37,20 +37,26 @@ export class Author {
     return trusted;
   }
 
-  /** Signs piece n; they are to be made in order. */
-  piece(n: number, size: number): { head: OpenHead; data: Bytes } {
+  /** The creator's genesis. */
+  get genesis(): Dsse {
+    return this.made.envelope;
+  }
+
+  /** Signs piece n; those of a rendition are to be made in order. */
+  piece(n: number, size: number, r = "v0"): { head: OpenHead; data: Bytes; envelope: Envelope } {
     const data = new Uint8Array(size).map((_, k) => (k * 7 + n * 13) ^ (k >> 8));
     const leaves: Bytes[] = [];
     for (let at = 0; at < size; at += blockSize) leaves.push(sha256Now(data.subarray(at, at + blockSize)));
     const at = epoch + n * pieceMs;
     const entry: Entry = {
-      ...{ stream: this.stream, r: "v0", epoch, n, prev: this.prev, issued: at + 10, at, msn: Math.floor(n / 5), dsn: 0, part: n % 5, key: n % 5 === 0 },
+      ...{ stream: this.stream, r, epoch, n, prev: this.prev.get(r) ?? digestOf(this.record), issued: at + 10, at, msn: Math.floor(n / 5), dsn: 0, part: n % 5, key: n % 5 === 0 },
       ...{ pts: n * 18_000, dur: 18_000, size, root: rootOfLeaves(leaves), gap: false, seg: 0, target: 0 },
       ...(n % 5 === 0 ? { seg: n / 5, target: 18_000, session: digestOf(this.record), init: "11".repeat(32) } : {}),
     };
-    const envelope = signBytes(this.key, "application/vnd.shoal.entry.v1+json", entryPayload(entry));
-    this.prev = digestOf(envelope);
-    return { head: headOf(entry, envelopeFrom(envelope), leaves), data };
+    const signed = signBytes(this.key, "application/vnd.shoal.entry.v1+json", entryPayload(entry));
+    this.prev.set(r, digestOf(signed));
+    const envelope = envelopeFrom(signed);
+    return { head: headOf(entry, envelope, leaves), data, envelope };
   }
 }
 
@@ -83,18 +89,18 @@ export class Mesh {
     private readonly delay: Time,
   ) {}
 
-  async join(role: Role, up: number): Promise<Member> {
+  async join(role: Role, up: number, others: string[] = []): Promise<Member> {
     const id: PeerId = (this.members.length + 1).toString(16).padStart(32, "0");
     const wants = role === "viewer" ? ["v0"] : [];
-    const m = new Member(new Node({ stream: this.author.stream, id, role, verifier: await this.author.verifier(), wants, up, noOrigin: true, random: this.members.length + 1 }));
+    const m = new Member(new Node({ stream: this.author.stream, id, role, verifier: await this.author.verifier(), wants, others, up, noOrigin: true, random: this.members.length + 1 }));
     for (const other of this.members) this.connect(m, other);
     this.members.push(m);
     return m;
   }
 
-  /** Gives a piece to a member and lets the time pass that it lasts. */
-  play(to: Member, piece: { head: OpenHead; data: Bytes }): void {
-    to.node.add(this.now, piece.head, piece.data, sources.origin);
+  /** Gives a piece, or one of each rendition, to a member and lets the time pass that it lasts. */
+  play(to: Member, ...pieces: { head: OpenHead; data: Bytes }[]): void {
+    for (const piece of pieces) to.node.add(this.now, piece.head, piece.data, sources.origin);
     this.take(to);
     this.run(pieceMs * millisecond);
   }
@@ -129,7 +135,8 @@ export class Mesh {
     this.take(b);
   }
 
-  private take(m: Member): void {
+  /** Does what a member wants done. */
+  take(m: Member): void {
     const e: Effects = m.node.effects();
     for (const { to, message } of e.send) {
       const end = m.ends.get(to);

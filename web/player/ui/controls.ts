@@ -1,11 +1,18 @@
 // Play, sound, volume, full screen: by button and by key.
-import type { Player, Stats } from "../player/player.ts";
-import { el, icon, write } from "./dom.ts";
+import type { Player } from "../player.ts";
+import type { View } from "../view.ts";
+import { finder, icon, type Root, set, write } from "./dom.ts";
 
 const idleMs = 3_000;
 
-/** Wires the controls up and returns what redraws them. */
-export function controls(video: HTMLVideoElement, player: () => Player): (s: Stats) => void {
+/**
+ * Wires the controls of a root up and returns what redraws them. Keys are heard at `keys`:
+ * the document where the player is the page, the player alone where it is a part of one.
+ * All ends with `signal`.
+ */
+export function controls(root: Root, keys: EventTarget, signal: AbortSignal, player: () => Player): (v: View) => void {
+  const el = finder(root);
+  const video = el<HTMLVideoElement>("video");
   const stage = el("stage");
   const volume = el<HTMLInputElement>("volume");
 
@@ -23,7 +30,7 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
     video.muted = video.volume === 0;
   };
   const toggleFull = () => {
-    if (document.fullscreenElement) void document.exitFullscreen();
+    if (root.fullscreenElement) void document.exitFullscreen();
     else void stage.requestFullscreen?.().catch(() => undefined);
   };
 
@@ -41,9 +48,9 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
   el("full").hidden = !document.fullscreenEnabled;
   volume.addEventListener("input", () => setVolume(volume.valueAsNumber / 100));
 
-  document.addEventListener("keydown", (e) => {
+  const onKey = (e: KeyboardEvent) => {
     const on = e.target instanceof Element ? e.target : document.body;
-    if (e.ctrlKey || e.metaKey || e.altKey || on.closest("input")) return;
+    if (e.ctrlKey || e.metaKey || e.altKey || on.closest("input, select")) return;
     if (e.key === " " && on.closest("button, summary, a")) return; // their own key
     const act = {
       " ": togglePlay,
@@ -56,7 +63,8 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
     if (!act || video.readyState === 0) return;
     e.preventDefault();
     act();
-  });
+  };
+  keys.addEventListener("keydown", (e) => onKey(e as KeyboardEvent), { signal });
 
   let idle = 0;
   const wake = () => {
@@ -65,13 +73,13 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
     idle = window.setTimeout(() => stage.classList.add("idle"), idleMs);
   };
   for (const name of ["pointermove", "pointerdown", "keydown", "focusin"]) stage.addEventListener(name, wake);
-  document.addEventListener("fullscreenchange", wake);
+  document.addEventListener("fullscreenchange", wake, { signal });
 
-  const draw = (s: Stats) => {
+  const draw = (s: View) => {
     const can = s.state === "playing" || s.state === "paused";
-    label("play", video.paused ? "Play" : "Pause", video.paused ? "play" : "pause");
-    label("mute", video.muted ? "Turn sound on" : "Turn sound off", video.muted ? "muted" : "loud");
-    label("full", document.fullscreenElement ? "Leave full screen" : "Full screen", document.fullscreenElement ? "small" : "full");
+    label(el("play"), video.paused ? "Play" : "Pause", video.paused ? "play" : "pause");
+    label(el("mute"), video.muted ? "Turn sound on" : "Turn sound off", video.muted ? "muted" : "loud");
+    label(el("full"), root.fullscreenElement ? "Leave full screen" : "Full screen", root.fullscreenElement ? "small" : "full");
     for (const id of ["play", "tolive"]) el<HTMLButtonElement>(id).disabled = !can;
     el("unmute").hidden = !(s.state === "playing" && video.muted && video.volume === 1);
     const shown = String(Math.round(video.muted ? 0 : video.volume * 100));
@@ -80,13 +88,12 @@ export function controls(video: HTMLVideoElement, player: () => Player): (s: Sta
     write(el("delay"), told ? `${Math.max(0, s.delayMs! / 1000).toFixed(1)} s` : "");
     el("behind").hidden = !told;
   };
-  for (const name of ["volumechange", "play", "pause"]) video.addEventListener(name, () => draw(player().stats()));
-  document.addEventListener("fullscreenchange", () => draw(player().stats()));
+  for (const name of ["volumechange", "play", "pause"]) video.addEventListener(name, () => draw(player().view()), { signal });
+  document.addEventListener("fullscreenchange", () => draw(player().view()), { signal });
   return draw;
 }
 
-function label(id: string, text: string, symbol: string): void {
-  const button = el(id);
-  if (button.getAttribute("aria-label") !== text) button.setAttribute("aria-label", text);
+function label(button: HTMLElement, text: string, symbol: string): void {
+  set(button, "aria-label", text);
   icon(button, symbol);
 }

@@ -1,6 +1,6 @@
 // What stands over the picture when there is none, as a pure function of the state.
-import type { State } from "../player/player.ts";
-import type { Fault, Verdict } from "../player/provenance.ts";
+import type { State } from "../player.ts";
+import type { Fault, Verdict } from "../provenance.ts";
 
 export interface Notice {
   kind: "wait" | "off" | "broken";

@@ -1,0 +1,99 @@
+// A stream's entries by NATS: the soonest way to them while the swarm warms up. They are not believed here. Whoever has
+// no pass, or cannot reach the bus, plays without.
+import type { Bytes } from "../bytes.ts";
+import { Connection } from "./connection.ts";
+import type { Pass } from "./pass.ts";
+
+export interface EntriesOptions {
+  /** Asks for a pass; it is asked anew when one has run out. */
+  pass(signal: AbortSignal): Promise<Pass>;
+  /** An entry's DSSE JSON, and the rendition that its subject names. */
+  entry(r: string, envelope: Bytes): void;
+}
+
+const firstRetryMs = 1_000;
+const mostRetryMs = 60_000;
+const longMs = 30_000; // a connection that stood for so long was no failure
+
+export class Entries {
+  private readonly stopped = new AbortController();
+  private connection: Connection | null = null;
+  private subject = "";
+  private sid: number | null = null;
+  private wanted = true;
+
+  constructor(private readonly o: EntriesOptions) {
+    void this.run();
+  }
+
+  /** Says whether entries are wanted: while others bring them, they need not come here too. */
+  want(yes: boolean): void {
+    this.wanted = yes;
+    this.look();
+  }
+
+  stop(): void {
+    this.stopped.abort();
+    this.connection?.close();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.stopped;
+    let retry = firstRetryMs;
+    while (!signal.aborted) {
+      const began = performance.now();
+      try {
+        await this.connect(await this.o.pass(signal));
+      } catch {
+        // There is the origin to ask.
+      }
+      if (performance.now() - began > longMs) retry = firstRetryMs;
+      await rest(retry, signal);
+      retry = Math.min(2 * retry, mostRetryMs);
+    }
+  }
+
+  /** Returns when the connection has ended. */
+  private connect(pass: Pass): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.stopped.signal.aborted) return resolve();
+      const made = new Connection(pass.url, pass.jwt, {
+        open: () => {
+          this.connection = made;
+          this.subject = pass.manifest;
+          this.look();
+        },
+        message: (subject, data) => this.o.entry(subject.slice(subject.lastIndexOf(".") + 1), data),
+        closed: () => {
+          this.connection = null;
+          this.sid = null;
+          resolve();
+        },
+      });
+    });
+  }
+
+  /** Subscribes or unsubscribes, as is wanted. */
+  private look(): void {
+    const { connection } = this;
+    if (!connection) return;
+    if (this.wanted && this.sid === null) this.sid = connection.subscribe(this.subject);
+    else if (!this.wanted && this.sid !== null) {
+      connection.unsubscribe(this.sid);
+      this.sid = null;
+    }
+  }
+}
+
+function rest(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}

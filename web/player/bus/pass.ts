@@ -1,0 +1,19 @@
+// What a page connects to NATS with.
+import { object, string } from "../dsse.ts";
+
+/** Lets a page subscribe to its stream's entries, for some minutes. */
+export interface Pass {
+  url: string;
+  jwt: string;
+  manifest: string; // the subject of all renditions' entries
+}
+
+/** Reads what the origin answers to a request for a pass. */
+export function passFrom(value: unknown): Pass {
+  const o = object(value, "the pass");
+  return {
+    url: string(o, "url"),
+    jwt: string(o, "jwt"),
+    manifest: string(o, "manifest"),
+  };
+}

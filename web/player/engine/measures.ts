@@ -1,0 +1,30 @@
+// The engine's figures, once a second.
+import type { Conn } from "../swarm/effects.ts";
+import type { Node } from "../swarm/node.ts";
+import { millisecond } from "../swarm/time.ts";
+import { bySource, type Link } from "./loop.ts";
+import type { Figures } from "./protocol.ts";
+
+export class Measures {
+  pieces = 0;
+  heads = 0;
+  private at: number | null = null;
+  private before = new Map<Conn, { down: number; up: number }>();
+
+  /** The figures at a moment (ms), with rates since the last time. */
+  take(at: number, node: Node, links: ReadonlyMap<Conn, Link>): Figures {
+    const passed = Math.max(at - (this.at ?? at - 1000), 1) / 1000;
+    const rate = (now: number, before: number | undefined) => Math.round((8 * (now - (before ?? 0))) / passed);
+    const carried = new Map<Conn, { down: number; up: number }>();
+    const peers = node.peers().map(({ conn, id, role, rtt, granted, given }) => {
+      const { down, up } = links.get(conn) ?? { down: 0, up: 0 };
+      const before = this.before.get(conn);
+      carried.set(conn, { down, up });
+      const rttMs = rtt === 0 ? null : Math.round(rtt / millisecond);
+      return { conn, id, role, rttMs, granted, given, down: rate(down, before?.down), up: rate(up, before?.up) };
+    });
+    [this.at, this.before] = [at, carried];
+    const { received, duplicate, unasked, rejected, sent, parents, children } = node.stats();
+    return { peers, bytes: bySource(received), duplicate, unasked, rejected, sent, pieces: this.pieces, heads: this.heads, window: node.held(), parents, children };
+  }
+}

@@ -1,0 +1,50 @@
+// Tabs and native viewers in one swarm, all of it real: the binary, ffmpeg, Chromium, WebRTC and TCP.
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Stats } from "../player/stats.ts";
+import { launch, open } from "./support/browser.ts";
+import { eventually, Shoal, swarming, type Viewer } from "./support/shoal.ts";
+
+let browser: Browser;
+let shoal: Shoal;
+
+beforeAll(async () => {
+  [browser, shoal] = await Promise.all([
+    launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]),
+    Shoal.start(swarming),
+  ]);
+});
+afterAll(async () => {
+  await Promise.all([browser?.close(), shoal?.stop()]);
+});
+
+const all = (s: Stats) => s.bytes.peer + s.bytes.seed + s.bytes.edge + s.bytes.origin;
+const sum = (list: Stats[], of: (s: Stats) => number) => list.reduce((n, s) => n + of(s), 0);
+
+test("six tabs and two native viewers take most of a stream from each other, and everything that they play is verified", async () => {
+  const stream = await shoal.add("concert");
+  shoal.ffmpeg(stream);
+  const native: Viewer[] = [shoal.watch(stream, 90), shoal.watch(stream, 90)];
+  const tabs: { page: Page; errors: string[] }[] = [];
+  for (let i = 0; i < 6; i++) tabs.push(await open(await browser.newContext(), stream.watch_url));
+  const now = async (): Promise<Stats[]> => {
+    const web = await Promise.all(tabs.map(({ page }) => page.evaluate(() => window.shoal.stats())));
+    return [...web, ...native.map((v) => v.now()).filter((s) => s !== null)];
+  };
+  await eventually("all to be in the swarm", async () => (await now()).filter((s) => s.peers >= 2 && s.bytes.peer + s.bytes.seed > 0).length === 8, 40_000);
+
+  // From here on, for as long as it takes to play so many bytes.
+  const [before, gave] = [await now(), await shoal.gave()];
+  const [seen, given] = await eventually("more of the stream to be played", async () => {
+    const found = await now();
+    return sum(found, all) - sum(before, all) > 6_000_000 ? ([found, await shoal.gave()] as const) : null;
+  }, 40_000);
+  const played = sum(seen, all) - sum(before, all);
+  const offload = 1 - (given - gave) / played;
+  expect(offload).toBeGreaterThan(0.6); // 7/8 is the most possible
+  expect(sum(seen, (s) => s.bytes.peer) - sum(before, (s) => s.bytes.peer)).toBeGreaterThan(played / 2);
+  for (const s of seen) expect(s).toMatchObject({ state: "verified", pieces_rejected: 0, blocks_rejected: 0 });
+  // Browsers give, too, and what they gave is not only each other's.
+  expect(sum(seen.slice(0, 6), (s) => s.upload)).toBeGreaterThan(0);
+  for (const { errors } of tabs) expect(errors).toEqual([]);
+});
