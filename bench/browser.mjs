@@ -58,8 +58,8 @@ try {
     }
     print({ tabs: await Promise.all(tabs.map(look)), late: null });
   } else {
-    await every("glass.reading = true");
-    print({ mark: "measuring" });
+    const took = await every("glass.reading = true, Object.values(globalThis.shoal?.stats().bytes ?? {}).reduce((a, b) => a + b, 0)");
+    print({ mark: "measuring", played: took.reduce((a, b) => a + b, 0) });
     if (plan.change) {
       for (let i = 0; i < changes; i++) {
         await pause(plan.change);

@@ -61,6 +61,7 @@ type memory struct {
 type browserLine struct {
 	Mark   string   `json:"mark"`
 	PID    int      `json:"pid"`
+	Played float64  `json:"played"` // bytes that tabs took by then
 	Memory *memory  `json:"memory"`
 	Tabs   []tabSaw `json:"tabs"`
 	Late   *tabSaw  `json:"late"`
@@ -68,11 +69,12 @@ type browserLine struct {
 
 // moment is what there is to count when browser.mjs says that something begins or ends.
 type moment struct {
-	at    time.Time
-	ticks ticks
-	load  float64
-	cpu   time.Duration // of the whole browser
-	sent  sent
+	at     time.Time
+	ticks  ticks
+	load   float64
+	cpu    time.Duration // of the whole browser
+	sent   sent
+	played float64 // that tabs took by then, where browser.mjs says so
 }
 
 // browserSaw is what came of a plan.
@@ -138,6 +140,7 @@ func (b *browserSaw) read(ctx context.Context, title string, s *served, in *bufi
 			if err != nil {
 				return err
 			}
+			m.played = l.Played
 			b.moments[l.Mark] = m
 			fmt.Printf("  %s %-16s %-14s load %.1f\n", m.at.Format(time.TimeOnly), title, l.Mark, m.load)
 		case l.Memory != nil:

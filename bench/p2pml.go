@@ -113,10 +113,15 @@ func startWebTorrentTracker(ctx context.Context) (url string, stop func(), err e
 	return strings.TrimSpace(line), stop, nil
 }
 
-// installPackages installs what stands beside us in the browser, unless it is there.
+// installPackages installs what stands beside us in the browser, unless it is there: npm
+// records what it installed, and a lock file newer than that record means it is stale.
 func installPackages(ctx context.Context) error {
 	const dir = "bench/browser"
-	if _, err := os.Stat(dir + "/node_modules/p2p-media-loader-core"); err == nil {
+	lock, err := os.Stat(dir + "/package-lock.json")
+	if err != nil {
+		return err
+	}
+	if done, err := os.Stat(dir + "/node_modules/.package-lock.json"); err == nil && !done.ModTime().Before(lock.ModTime()) {
 		return nil
 	}
 	fmt.Println("installing npm packages in " + dir + "/node_modules")
