@@ -18,10 +18,10 @@ DATA ?= ./data
 
 WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
-.PHONY: help setup build run test soak bench lint fmt cross vuln clean
+.PHONY: help setup build run test faults soak bench bench-browser lint fmt cross vuln clean
 
 help: ## list these commands
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
 setup: ## install what is missing: Debian packages, and npm packages inside the repository
 	@scripts/setup
@@ -39,12 +39,19 @@ run: build ## start Shoal with a demonstration stream; state in DATA (./data), D
 test: build ## run every kind of test, browser included (at most 10 minutes on 2 cores)
 	@scripts/test
 
+faults: build ## test what a tab in the swarm does when something around it fails (4 minutes)
+	@npm --prefix web run --silent test:faults
+
 soak: build ## run the tests with their full counts: kill tests, fuzzing, long plays
 	@SHOAL_SOAK=1 scripts/test
+	@SHOAL_SOAK=1 npm --prefix web run --silent test:faults
 	@scripts/fuzz 60s
 
 bench: build ## measure beside peers and physical limits; see docs/BENCHMARKS.md
 	@go run ./bench $(BENCH)
+
+bench-browser: build ## measure tabs in the swarm beside HTTP alone and p2p-media-loader (20 minutes)
+	@go run ./bench browser
 
 lint: setup ## check style and laws
 	@$(TOOL) golangci-lint run

@@ -13,6 +13,6 @@ export const engineWorker: Plugin = {
     if (!id.endsWith("/player/engine/engine.ts")) return;
     if (!code.includes(named)) throw new Error(`the engine names its worker otherwise than by ${named}`);
     const chunk = this.emitFile({ type: "chunk", id: worker, name: "worker" });
-    return code.replace(named, `new URL(import.meta.ROLLUP_FILE_URL_${chunk})`);
+    return code.replace(named, `new URL(import.meta.ROLLUP_FILE_URL_${chunk}, import.meta.url)`); // it may be a path
   },
 };

@@ -15,6 +15,7 @@ const entries = (mode: string): Record<string, string> =>
 
 export default defineConfig(({ mode }) => ({
   root: here,
+  base: "./", // what it consists of is beside it, wherever that is
   publicDir: false,
   plugins: [engineWorker],
   build: {

@@ -1,5 +1,12 @@
 import { defineConfig } from "vitest/config";
 
+const inBrowsers = {
+  globalSetup: ["test/support/build.ts"],
+  testTimeout: 120_000,
+  hookTimeout: 60_000,
+  fileParallelism: false, // one Chromium and one ffmpeg at a time: the players are timed
+};
+
 export default defineConfig({
   test: {
     maxConcurrency: 3, // tabs that play at the same time
@@ -11,11 +18,13 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/**/*.browser.test.ts"],
-          globalSetup: ["test/support/build.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-          fileParallelism: false, // one Chromium and one ffmpeg at a time: the players are timed
+          exclude: ["test/real-swarm-faults.browser.test.ts"],
+          ...inBrowsers,
         },
+      },
+      {
+        // What fails around a tab, case by case: some minutes, so apart (make faults).
+        test: { name: "faults", include: ["test/real-swarm-faults.browser.test.ts"], ...inBrowsers },
       },
       {
         // No tests: scripts/screenshots.mjs takes the pictures in docs/screenshots with it.

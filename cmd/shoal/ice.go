@@ -140,7 +140,7 @@ func ownIP(listen string) netip.Addr {
 		return ip.Unmap()
 	}
 	// Nothing is sent: the system only chooses the way, here to an address of TEST-NET-1.
-	c, err := net.Dial("udp4", "192.0.2.1:9")
+	c, err := net.DialUDP("udp4", nil, &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 9})
 	if err != nil {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}) // there is no way out
 	}

@@ -46,7 +46,7 @@ func newChromium(t testing.TB, flags ...string) *chromium {
 	path := cmp.Or(os.Getenv("CHROMIUM"), "/usr/bin/chromium")
 	for _, needed := range []string{filepath.Join(modules, "playwright-core"), path} {
 		if _, err := os.Stat(needed); err != nil {
-			t.Skipf("there is no browser to test with: %v", err)
+			t.Fatalf("there is no browser to test with, make setup installs it: %v", err)
 		}
 	}
 	cmd := exec.CommandContext(t.Context(), "node", append([]string{"testdata/browser.mjs", modules, path, "--allow-loopback-in-peer-connection"}, flags...)...)
@@ -196,7 +196,7 @@ func TestABrowserMeetsNativePeers(t *testing.T) {
 			t.Run("a seed on all addresses", func(t *testing.T) {
 				at := outside(t)
 				if at == "" {
-					t.Skip("there is no address but loopback")
+					t.Fatal("this test needs a network interface besides loopback, with an IPv4 address")
 				}
 				tr := newWebTracker(t)
 				echoing(t, tr, 0, func(o *bt.Options) { o.WebRTC = ":0" })
@@ -237,7 +237,7 @@ func TestABrowserMeetsNativePeers(t *testing.T) {
 			t.Run("a seed behind a NAT of which it was told", func(t *testing.T) {
 				at := outside(t)
 				if at == "" {
-					t.Skip("there is no address but loopback")
+					t.Fatal("this test needs a network interface besides loopback, with an IPv4 address")
 				}
 				tr := newWebTracker(t)
 				hosts := regexp.MustCompile(`a=candidate:[^\r]* typ host[^\r]*\r\n`)

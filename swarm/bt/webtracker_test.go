@@ -142,7 +142,7 @@ func (tr *webTracker) note(what func()) {
 // until waits for a condition, which is called under the lock.
 func (tr *webTracker) until(what string, cond func() bool) {
 	tr.t.Helper()
-	late := time.After(10 * time.Second)
+	late := time.After(30 * time.Second)
 	for {
 		tr.mu.Lock()
 		ok, changed := cond(), tr.changed
@@ -153,7 +153,7 @@ func (tr *webTracker) until(what string, cond func() bool) {
 		select {
 		case <-changed:
 		case <-late:
-			tr.t.Fatalf("not within 10 s: %s", what)
+			tr.t.Fatalf("not within 30 s: %s", what)
 		}
 	}
 }

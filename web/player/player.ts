@@ -6,6 +6,7 @@ import { Fork } from "./book.ts";
 import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
+import { Load } from "./load.ts";
 import { Meter } from "./meter.ts";
 import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
@@ -53,6 +54,7 @@ const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
+const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
@@ -69,6 +71,8 @@ export class Player extends EventTarget {
   private readonly meter = new Meter();
   private readonly watch = new Watch(() => this.permitted());
   private manifest: Manifest | null = null;
+  private readonly load = new Load();
+  private busy = false; // too much so for the swarm
   private readonly delays = new Histogram();
   private readonly behind = new Histogram();
   private readonly startedAt = performance.now();
@@ -256,9 +260,9 @@ export class Player extends EventTarget {
     const figures = swarming?.figures;
     const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
     const minute = this.meter.minute(performance.now());
-    const detail = swarming?.wrong() ?? "";
+    const detail = this.busy ? busySays : (swarming?.wrong() ?? "");
     return {
-      state: !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
+      state: this.busy ? "trouble" : !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
       detail: peers.length > 0 ? "" : detail,
       peers: peers.map((p) => {
         const rtc = swarming?.rtc.get(p.conn);
@@ -288,7 +292,9 @@ export class Player extends EventTarget {
     const { session } = this;
     if (!session || (this.firstFrameMs === null && performance.now() - this.playedFrom < joinMs)) return;
     const { mode, relayOnly, up } = this.allowed();
-    session.take(mode !== "edge" || relayOnly ? { up, relayOnly } : null);
+    const may = mode !== "edge" || relayOnly;
+    this.busy = may && !this.load.allows(performance.now(), session.swarming !== null);
+    session.take(may && !this.busy ? { up, relayOnly } : null);
   }
 
   private async run(signal: AbortSignal): Promise<void> {
@@ -469,7 +475,9 @@ export class Player extends EventTarget {
   }
 
   private sample(): void {
-    if (this.state !== "playing" || document.hidden) return;
+    if (document.hidden) return this.load.skip();
+    this.load.tick(performance.now(), sampleMs);
+    if (this.state !== "playing") return;
     const { delayMs } = this.moment();
     if (delayMs !== null) this.delays.add(delayMs);
   }

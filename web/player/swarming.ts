@@ -63,6 +63,8 @@ const driftMs = 25;
 /** Uplink that is stated where the viewer sets no cap: browsers do not tell what there is. */
 const uncapped = 10_000_000;
 const leaveMs = 500;
+/** How long gossip must have been late before the swarm is not relied on. */
+const coldMs = 1_000;
 
 export class Swarming {
   /** The next pieces can be left to the swarm. */
@@ -80,6 +82,7 @@ export class Swarming {
   private readonly troubles = { tracker: "", webrtc: "" };
   private told: { r: string; epoch: number; zero: number } | null = null; // moment at which pts 0 would be played
   private over = false;
+  private cooling: ReturnType<typeof setTimeout> | undefined;
   private rendition: string;
 
   constructor(private readonly o: SwarmingOptions) {
@@ -125,7 +128,7 @@ export class Swarming {
         },
         record: ({ envelope }) => o.on.record(envelope),
         fork: ({ fork }) => o.on.fork(fork as unknown as Error),
-        warm: ({ warm }) => warm.r === this.rendition && this.setWarm(warm.warm),
+        warm: ({ warm }) => warm.r === this.rendition && this.judged(warm.warm),
         stats: ({ figures }) => this.count(figures),
         trouble: ({ sentence }) => {
           this.trouble = sentence;
@@ -255,7 +258,18 @@ export class Swarming {
     this.wakeAll();
   }
 
+  /**
+   * Takes the engine's word that gossip is on time at once, and that it is not when that lasts: a machine that was held
+   * up, or a source, is late everywhere, and to ask the origin for everything beside the swarm would make it later.
+   */
+  private judged(warm: boolean): void {
+    clearTimeout(this.cooling);
+    if (warm || !this.warm) return this.setWarm(warm);
+    this.cooling = setTimeout(() => this.setWarm(false), coldMs);
+  }
+
   private setWarm(yes: boolean): void {
+    clearTimeout(this.cooling);
     if (this.warm === yes) return;
     this.warm = yes;
     this.o.on.warm(yes);

@@ -73,7 +73,7 @@ test("an embedder lowers what is done and never raises it, and hears of changes"
     p.addEventListener("change", () => (document.title = `heard ${p.stats()?.state}`));
     p.setAttribute("consent", "download");
   });
-  await page.waitForFunction(() => document.title === "heard playing");
+  await page.waitForFunction(() => document.title === "heard verified");
   expect(await player(page, (p) => [p.view()!.mode, p.view()!.most])).toEqual(["download", "download"]);
   await player(page, (p) => p.setAttribute("consent", "everything"));
   await verified(page);

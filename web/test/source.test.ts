@@ -121,13 +121,13 @@ test("a piece cut short, made longer, or with the entry of another is refused", 
 test("an init segment that no entry names is refused", async () => {
   const other = await TestStream.of("other", { ...clip, init: new Uint8Array(5).fill(1) });
   const real = stream.initRoot;
-  Object.assign(stream, { initRoot: other.initRoot, clip: other.clip });
+  Object.assign(stream.renditions.get("v0")!, { initRoot: other.initRoot, clip: other.clip });
   await expect(get(`v0/init/${other.initRoot}.mp4`)).rejects.toThrow(BadPiece);
   await expect(get(`v0/init/${real}.mp4`)).rejects.toThrow(HttpError);
 });
 
 test("changed init bytes and a segment with something after its end are refused", async () => {
-  Object.assign(stream, { clip: { ...clip, init: clip.init.map((b, i) => (i === 500 ? b ^ 1 : b)) } });
+  Object.assign(stream.renditions.get("v0")!, { clip: { ...clip, init: clip.init.map((b, i) => (i === 500 ? b ^ 1 : b)) } });
   await expect(get(`v0/init/${stream.initRoot}.mp4`)).rejects.toThrow(BadPiece);
   served.tamper = (m) => (m.entry.n === 144 ? new Uint8Array([...m.data, 7]) : m.data);
   await expect(get("v0/seg/28.m4s")).rejects.toThrow(BadPiece);

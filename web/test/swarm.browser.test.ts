@@ -105,6 +105,13 @@ describe("consent", () => {
     expect(await view(page)).toMatchObject({ mode: "share", upCap: 2e6 });
   });
 
+  test("what is done for the swarm is done off the main thread", async () => {
+    const { page } = await open(context, link());
+    await playing(page);
+    await page.click(".choice[data-mode=share]");
+    await expect.poll(() => page.workers().length, { timeout: 10_000 }).toBe(1);
+  });
+
   test("where nothing can be stored, the choice holds for the visit", async () => {
     await context.addInitScript(() => {
       Object.defineProperty(window, "localStorage", {
@@ -113,7 +120,7 @@ describe("consent", () => {
         },
       });
     });
-    const { page, errors } = await open(context, link());
+    const { page, errors } = await open(context, link(), /WebSocket/); // there is no tracker here
     await playing(page);
     await page.click(".choice[data-mode=share]");
     await page.waitForFunction(() => window.shoal.view().mode === "share");

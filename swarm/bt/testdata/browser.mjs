@@ -49,13 +49,18 @@ async function meet({ tracker, infohash, offers, config }) {
   const pc = new RTCPeerConnection(config);
   addEventListener("pagehide", () => pc.close());
   const greeted = new Promise((resolve, reject) => {
-    setTimeout(() => reject(new Error(`no greeting: ${pc.connectionState}, ${pc.iceConnectionState}`)), 8000);
+    setTimeout(() => reject(new Error(`no greeting: ${pc.connectionState}, ${pc.iceConnectionState}`)), 25_000);
     const speak = (dc) => {
       let got = "";
       dc.binaryType = "arraybuffer";
-      const begin = () => dc.send(bytes(`\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04${text(infohash)}${id}${message("\x14\0d1:md7:sh_livei3eee")}`));
-      dc.readyState === "open" ? begin() : (dc.onopen = begin);
+      let greeted = false;
+      const begin = () => {
+        if (!greeted) dc.send(bytes(`\x13BitTorrent protocol\0\0\0\0\0\x10\0\x04${text(infohash)}${id}${message("\x14\0d1:md7:sh_livei3eee")}`));
+        greeted = true;
+      };
+      if (offers) dc.onopen = begin;
       dc.onmessage = ({ data }) => {
+        begin(); // what is sent in the moment that the other's channel opens, Chromium sometimes loses
         const known = got.includes("7:sh_livei2e");
         got += String.fromCharCode(...new Uint8Array(data));
         if (!known && got.includes("7:sh_livei2e")) dc.send(bytes(message("\x14\x02hello")));

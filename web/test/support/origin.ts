@@ -10,9 +10,10 @@ import type { Made, TestStream } from "./stream.ts";
 const web = resolve(import.meta.dirname, "../..");
 
 /** The policy that the Go handler sends, so that pages are tested under it. */
-const policy = [...readFileSync(resolve(web, "site.go"), "utf8").matchAll(/const policy = ((?:"[^"]*"[\s+]*)+)/g)]
-  .flatMap((m) => [...m[1]!.matchAll(/"([^"]*)"/g)].map((q) => q[1]!))
-  .join("");
+const policy = [.../func \(s \*Site\) policy[^{]*\{([^}]*)\}/.exec(readFileSync(resolve(web, "site.go"), "utf8"))![1]!.matchAll(/"([^"]*)"/g)]
+  .map((quoted) => quoted[1]!)
+  .join("")
+  .replace(/$/, "'self'");
 
 /** The members of manifest.json that say what pages may do for the swarm. */
 export interface SwarmMembers {
@@ -204,7 +205,7 @@ function bytes(res: ServerResponse, data: Uint8Array): void {
 function page(path: string, res: ServerResponse): void {
   const framed = /^\/embed\/[^/]+$/.test(path);
   const file = path === "/" ? "index.html" : /^\/live\/[^/]+$/.test(path) ? "live.html" : framed ? "embed.html" : path.slice(1);
-  const found = /^(assets\/[\w.-]+|[a-z]+\.html|[\w-]+\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
+  const found = /^(assets\/[\w.-]+|[a-z]+\.html|player\.js)$/.test(file) && existsSync(resolve(web, "dist", file));
   const kinds: Record<string, string> = { html: "text/html; charset=utf-8", js: "text/javascript", css: "text/css", svg: "image/svg+xml" };
   res.writeHead(found ? 200 : 404, {
     "Content-Type": kinds[found ? file.split(".").at(-1)! : "html"] ?? "application/octet-stream",
