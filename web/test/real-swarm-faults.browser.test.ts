@@ -17,6 +17,7 @@ let stream: Stream;
 let neighbour: Page;
 let script: string; // of hostile pages
 
+const hiddenSeconds = process.env["SHOAL_SOAK"] ? 300 : 3;
 /** That the picture may stand still for where nothing should be noticed: machines that run many tabs hold each up a little. */
 const shortMs = 1_000;
 const picture = { size: "160x90", fps: 10 }; // the less there is to decode, the more tabs a machine bears
@@ -151,11 +152,11 @@ describe("a tab", () => {
     inTab(browser, stream.watch_url, async (page) => {
       await swarming(page);
       await hide(page, true);
-      await watched(page, process.env["SHOAL_SOAK"] ? 300 : 3, 400_000);
+      await watched(page, hiddenSeconds, 400_000);
       await hide(page, false);
       await swarming(page);
       await until(page, "close to live", (s) => s.delayMs !== null && s.delayMs < 2_000);
-    }));
+    }), 120_000 + hiddenSeconds * 1_200);
 
   test("whose network goes away and comes back is fed by the connections that last, and has them still", () =>
     inTab(browser, stream.watch_url, async (page) => {
