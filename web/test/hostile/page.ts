@@ -1,5 +1,5 @@
 // What a hostile page runs: a viewer who meets others as the player does, and lies to each of them.
-import type { Bytes } from "../../player/bytes.ts";
+import { type Bytes, hex } from "../../player/bytes.ts";
 import { entryFrom } from "../../player/documents.ts";
 import { envelopeFrom, peek, types } from "../../player/dsse.ts";
 import { Peering } from "../../player/rtc/peering.ts";
@@ -12,6 +12,9 @@ import { Wire } from "../../player/wire/wire.ts";
 
 /** What forged bytes are full of. */
 const mark = 0xee;
+
+/** How the ids of forgers begin: they do not lie to each other. */
+const accomplices = "0badf00d".repeat(2);
 
 /** Each answers a genuine head that was told, with what is sent instead. */
 const lies: Record<string, (h: Head) => Message[]> = {
@@ -35,7 +38,7 @@ class Forger {
   thrownOut = 0;
   lied = 0;
   private readonly conns = new Map<number, Conn>();
-  private readonly id = [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16).padStart(2, "0")).join("");
+  private readonly id = accomplices + hex(crypto.getRandomValues(new Uint8Array(8)));
 
   private readonly p: Peering;
 
@@ -89,7 +92,7 @@ class Forger {
         },
         frame: (b) => {
           const m = decoder.decode(b);
-          if (m?.type === "Hello" && m.role === "viewer") {
+          if (m?.type === "Hello" && m.role === "viewer" && !m.id.startsWith(accomplices)) {
             this.met++;
             this.conns.get(conn)!.viewer = true;
           }
