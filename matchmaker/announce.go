@@ -42,7 +42,7 @@ var (
 // announce takes what a peer says, and answers. Its errors are sentences for the peer.
 func (s *Service) announce(a announcement) (answer, error) {
 	now := time.Now()
-	if !s.allow(a.from, now) {
+	if !allows(s.rates, a.from, now) {
 		return answer{}, errRate
 	}
 	if !s.known(a.infohash) {
@@ -67,12 +67,6 @@ func (s *Service) announce(a announcement) (answer, error) {
 		out.peers = append(out.peers, found{id: p.id, addr: p.addr})
 	}
 	return out, nil
-}
-
-func (s *Service) allow(from netip.Addr, now time.Time) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.rates.allow(from, now)
 }
 
 // known reports whether a torrent is one of those tracked.
@@ -123,7 +117,7 @@ type counts struct{ complete, incomplete, downloaded int }
 
 // scrape counts the peers of torrents, in their order; those of others have none.
 func (s *Service) scrape(from netip.Addr, hashes []event.InfoHash) ([]counts, error) {
-	if !s.allow(from, time.Now()) {
+	if !allows(s.rates, from, time.Now()) {
 		return nil, errRate
 	}
 	return s.counts(hashes), nil

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/internal/limit"
 	"github.com/shoalcast/shoal/internal/obs"
 )
 
@@ -24,10 +25,10 @@ type Service struct {
 	queue  *outbox
 	// instance tells what this run put on the bus from what others did.
 	instance string
+	rates    *limit.Rates
 
 	mu    sync.Mutex
 	state *state
-	rates *rates
 	rng   *rand.Rand
 
 	sockets   map[*socket]struct{}
@@ -173,7 +174,6 @@ func (s *Service) sweep(ctx context.Context) {
 			return
 		case now := <-t.C:
 			s.mu.Lock()
-			s.rates.forget(now)
 			hashes := make([]event.InfoHash, 0, len(s.state.torrents))
 			for h := range s.state.torrents {
 				hashes = append(hashes, h)

@@ -251,13 +251,3 @@ func (s *state) count(h event.InfoHash) (complete, incomplete, downloaded int) {
 	}
 	return t.seeds, len(t.peers) - t.seeds, t.downloaded
 }
-
-// network is what counts as one address: whoever has an IPv6 address has its /64.
-func network(a netip.Addr) netip.Prefix {
-	bits := a.BitLen()
-	if a.Is6() {
-		bits = 64
-	}
-	p, _ := a.Prefix(bits) // cannot fail: bits fits the address, which has no zone
-	return p
-}

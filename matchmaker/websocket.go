@@ -67,7 +67,7 @@ func (s *Service) openSocket(r *http.Request) (_ *socket, status int, err error)
 	switch {
 	case !originAllowed(r, s.opts.Origins):
 		return nil, http.StatusForbidden, errOrigin
-	case !s.rates.allow(from, time.Now()):
+	case !allows(s.rates, from, time.Now()):
 		return nil, http.StatusTooManyRequests, errRate
 	case s.stopped, len(s.sockets) >= s.opts.Sockets:
 		return nil, http.StatusServiceUnavailable, errSockets
@@ -123,7 +123,7 @@ func (s *Service) heard(k *socket, b []byte) bool {
 		kind = "answer"
 	}
 	switch {
-	case !s.allow(k.from, now):
+	case !allows(s.rates, k.from, now):
 		err = errRate
 	case err != nil:
 	case kind == "scrape":

@@ -36,9 +36,9 @@ func TestNoCrowdOfAddressesTakesMoreThanItsRoom(t *testing.T) {
 	for i := range 1000 {
 		n, _ := Network(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}))
 		r.Allow(n, now)
-	}
-	if len(r.full) > 10 {
-		t.Errorf("%d addresses are kept, 10 may be", len(r.full))
+		if len(r.full) > 10 {
+			t.Fatalf("%d addresses are kept, 10 may be", len(r.full))
+		}
 	}
 	one, _ := Remote("192.0.2.1:1")
 	if r.Allow(one, now.Add(time.Minute)); len(r.full) != 1 {
