@@ -109,7 +109,7 @@ class Playback implements Run {
       backBufferLength: maxBehind,
       maxBufferLength: maxAhead, // from that keyframe to live
       testBandwidth: false,
-      enableWorker: false, // fMP4 needs no transmuxing, and the page allows no worker
+      enableWorker: false, // fMP4 needs no transmuxing, and hls.js makes its worker of a blob, which the page allows not
       pLoader: playlistLoader(session, startBehind) as never,
       fLoader: fragmentLoader({
         get: (url, what, signal) => session.get(url, what, signal),

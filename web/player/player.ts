@@ -16,6 +16,7 @@ import type { Run, Runner } from "./runs.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
+import { sleep } from "./sleep.ts";
 import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
 import type { Percentiles, Stats } from "./stats.ts";
@@ -137,7 +138,7 @@ export class Player extends EventTarget {
   /** The page goes away, and may come back from the back/forward cache: browsers keep only those that have no connection. */
   private vanish(): void {
     this.vanished = this.running !== null && !this.running.signal.aborted;
-    this.session?.swarming?.vanish();
+    this.session?.swarming?.end();
     this.stop();
   }
 
@@ -555,18 +556,6 @@ export class Player extends EventTarget {
 
 function isTimeout(err: unknown): boolean {
   return err instanceof DOMException && (err.name === "TimeoutError" || err.name === "AbortError");
-}
-
-function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }
 
 function percentiles(h: Histogram): Percentiles {

@@ -152,15 +152,12 @@ export class Session implements Lists {
     if (brought) return brought;
     swarming.asking(what.r, what.at, true);
     try {
-      return await source.get(url, what, signal);
+      return await source.get(url, what, signal).finally(() => swarming.asking(what.r, what.at, false));
     } catch (err) {
-      swarming.asking(what.r, what.at, false);
       // Where the origin is down, the swarm is what is left, late as it may be.
       const late = this.fed() && isDown(err) ? await this.brought(swarming, url, what, true, signal) : null;
       if (!late) throw err;
       return late;
-    } finally {
-      swarming.asking(what.r, what.at, false);
     }
   }
 

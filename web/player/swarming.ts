@@ -1,7 +1,7 @@
 // The page's part in its stream's swarm: connections come from rtc, what is said on them is decided by the engine, and
 // what the engine brings waits here until the player takes it. Entries and pieces that it hands out are verified.
 import type { Bytes } from "./bytes.ts";
-import type { Entry, Position } from "./documents.ts";
+import { type Entry, type Position, timescale } from "./documents.ts";
 import type { Envelope } from "./dsse.ts";
 import { Engine } from "./engine/engine.ts";
 import type { BySource, Figures } from "./engine/protocol.ts";
@@ -44,11 +44,6 @@ export interface SwarmingEvents {
   fork(err: Error): void;
 }
 
-/** A verified piece, and how much of it was bad or came again on the way. */
-interface Brought {
-  bytes: Bytes;
-}
-
 /** How long the head of a piece may take that was told of elsewhere first, in ms. */
 const headWaitMs = 250;
 /** How long a piece may take whose head is here; the engine asks the origin long before. */
@@ -77,7 +72,7 @@ export class Swarming {
   private readonly peering: Peering;
   private readonly heads = new Set<string>();
   private readonly brought = new Set<string>();
-  private readonly shelf = new Map<string, Brought>();
+  private readonly shelf = new Map<string, Bytes>();
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly troubles = { tracker: "", webrtc: "" };
   private told: { r: string; epoch: number; zero: number } | null = null; // moment at which pts 0 would be played
@@ -116,7 +111,7 @@ export class Swarming {
           this.wake(place(entry));
         },
         piece: ({ key, bytes, by }) => {
-          this.shelf.set(place(key), { bytes });
+          this.shelf.set(place(key), bytes);
           remember(this.brought, place(key), maxHeads);
           if (this.shelf.size > maxShelf) this.shelf.delete(this.shelf.keys().next().value!);
           o.on.brought(by);
@@ -167,7 +162,7 @@ export class Swarming {
     const { warm } = this;
     while (!this.over && !signal.aborted) {
       const here = this.shelf.get(key);
-      if (here) return here.bytes.slice(); // players change what they are given
+      if (here) return here.slice(); // players change what they are given
       if (!wait || (warm && !this.warm)) return null; // it went cold meanwhile
       if (this.brought.has(key)) return null; // what came and is kept no longer does not come again
       const left = (this.heads.has(key) ? pieceWaitMs : headWaitMs) - (performance.now() - began);
@@ -198,9 +193,9 @@ export class Swarming {
 
   /** Says what is played now, `into` seconds after the beginning of a piece: by that the swarm knows how much time there is. */
   play(e: Entry, into: number): void {
-    const pts = e.pts + into * 90_000;
+    const pts = e.pts + into * timescale;
     const at = performance.timeOrigin + performance.now() - handOverMs;
-    const zero = at - pts / 90;
+    const zero = at - (pts / timescale) * 1_000;
     if (this.told && this.told.r === e.r && this.told.epoch === e.epoch && Math.abs(this.told.zero - zero) < driftMs) return;
     this.told = { r: e.r, epoch: e.epoch, zero };
     this.engine.tell({ do: "play", r: e.r, epoch: e.epoch, pts: Math.round(pts), at });
@@ -246,11 +241,7 @@ export class Swarming {
   }
 
   /** Leaves it without a word, at once: the page goes away. */
-  vanish(): void {
-    this.end();
-  }
-
-  private end(): void {
+  end(): void {
     this.over = true;
     this.setWarm(false);
     this.peering.leave();

@@ -1,6 +1,7 @@
 // A stream's entries by NATS: the soonest way to them while the swarm warms up. They are not believed here. Whoever has
 // no pass, or cannot reach the bus, plays without.
 import type { Bytes } from "../bytes.ts";
+import { sleep } from "../sleep.ts";
 import { Connection } from "./connection.ts";
 import type { Pass } from "./pass.ts";
 
@@ -48,7 +49,7 @@ export class Entries {
         // There is the origin to ask.
       }
       if (performance.now() - began > longMs) retry = firstRetryMs;
-      await rest(retry, signal);
+      await sleep(retry, signal);
       retry = Math.min(2 * retry, mostRetryMs);
     }
   }
@@ -83,17 +84,4 @@ export class Entries {
       this.sid = null;
     }
   }
-}
-
-function rest(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }
