@@ -38,7 +38,7 @@ test("who switches introduces to each other those it gave to, carries the signal
   const [a, b, c] = [await world.seat(both), await world.seat(both), await world.seat(both)];
   world.connect(b, seed);
   for (const s of [a, c]) world.connect(s, b);
-  await world.live(seed, 6, "v0", "v1");
+  await world.live(seed, 12, "v0", "v1"); // until b gives to both
   b.loop.want("v0", false);
   b.loop.want("v1", true);
   await world.live(seed, 4, "v0", "v1");

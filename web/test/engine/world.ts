@@ -11,6 +11,7 @@ import { Encoder } from "../../player/swarm/codec_encode.ts";
 import { type Conn, sources } from "../../player/swarm/effects.ts";
 import { maxFrame, type Message } from "../../player/swarm/messages.ts";
 import { Node } from "../../player/swarm/node.ts";
+import { Random } from "../../player/swarm/random.ts";
 import { millisecond } from "../../player/swarm/time.ts";
 import { Trust } from "../../player/trust.ts";
 import { Author, epoch } from "../swarm/mesh.ts";
@@ -235,7 +236,14 @@ export class World {
   private n = 0;
   private working = 0; // what the browser is asked to do elsewhere, and has not done
 
-  constructor() {
+  /** The same chances in every run, those of a seed. */
+  constructor(seed = 1) {
+    const chance = new Random(seed);
+    vi.spyOn(crypto, "getRandomValues").mockImplementation((into) => {
+      const bytes = into as unknown as Uint8Array;
+      for (let i = 0; i < bytes.length; i++) bytes[i] = chance.below(256);
+      return into;
+    });
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance", "Date"] });
     for (const work of ["verify", "digest", "importKey"] as const) {
       const real = crypto.subtle[work].bind(crypto.subtle) as (...args: unknown[]) => Promise<never>;
