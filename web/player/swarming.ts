@@ -1,11 +1,13 @@
 // The page's part in its stream's swarm: connections come from rtc, what is said on them is decided by the engine, and
 // what the engine brings waits here until the player takes it. Entries and pieces that it hands out are verified.
+import { Fork } from "./book.ts";
 import type { Bytes } from "./bytes.ts";
 import { type Entry, type Position, timescale } from "./documents.ts";
 import type { Envelope } from "./dsse.ts";
 import { Engine } from "./engine/engine.ts";
 import type { BySource, Figures } from "./engine/protocol.ts";
 import { Peering } from "./rtc/peering.ts";
+import { Shelf } from "./shelf.ts";
 import type { SignedEntry } from "./trust.ts";
 import { infohash } from "./wire/descriptor.ts";
 
@@ -26,7 +28,7 @@ export interface SwarmingOptions {
   renditions: string[];
   /** From where on the swarm brings pieces: what is there already is the origin's to give. */
   from: Position;
-  /** Of media that is kept for others, in bytes. */
+  /** Of media that is kept for others and for the player, in bytes. */
   maxBytes?: number;
   on: SwarmingEvents;
 }
@@ -41,15 +43,15 @@ export interface SwarmingEvents {
   record(envelope: Bytes): void;
   /** Whether the next pieces can be left to the swarm. */
   warm(yes: boolean): void;
-  fork(err: Error): void;
+  /** The creator's key signed two histories. */
+  fork(err: Fork): void;
 }
 
 /** How long the head of a piece may take that was told of elsewhere first, in ms. */
 const headWaitMs = 250;
 /** How long a piece may take whose head is here; the engine asks the origin long before. */
 const pieceWaitMs = 8_000;
-/** Newest pieces that are kept for the player, and heads that are remembered. */
-const maxShelf = 48;
+/** Heads and pieces that are remembered. */
 const maxHeads = 512;
 /** So much earlier than it is shown a piece must be with the player, which has to take it in. */
 const handOverMs = 60;
@@ -72,7 +74,7 @@ export class Swarming {
   private readonly peering: Peering;
   private readonly heads = new Set<string>();
   private readonly brought = new Set<string>();
-  private readonly shelf = new Map<string, Bytes>();
+  private readonly shelf: Shelf;
   private readonly waiting = new Map<string, Set<() => void>>();
   private readonly troubles = { tracker: "", webrtc: "" };
   private told: { r: string; epoch: number; zero: number } | null = null; // moment at which pts 0 would be played
@@ -82,6 +84,7 @@ export class Swarming {
 
   constructor(private readonly o: SwarmingOptions) {
     this.rendition = o.rendition;
+    this.shelf = new Shelf(o.maxBytes === undefined ? undefined : o.maxBytes / 4);
     const hash = infohash(o.genesis);
     const peerId = newPeerId();
     this.peering = new Peering({
@@ -111,9 +114,8 @@ export class Swarming {
           this.wake(place(entry));
         },
         piece: ({ key, bytes, by }) => {
-          this.shelf.set(place(key), bytes);
+          this.shelf.put(place(key), bytes);
           remember(this.brought, place(key), maxHeads);
-          if (this.shelf.size > maxShelf) this.shelf.delete(this.shelf.keys().next().value!);
           o.on.brought(by);
           this.wake(place(key));
         },
@@ -122,7 +124,7 @@ export class Swarming {
           this.wake(place(key));
         },
         record: ({ envelope }) => o.on.record(envelope),
-        fork: ({ fork }) => o.on.fork(fork as unknown as Error),
+        fork: ({ fork }) => o.on.fork(new Fork(`${fork.r} has two histories at ${fork.at.epoch}/${fork.at.n}: ${fork.known.slice(0, 16)} and ${fork.seen.slice(0, 16)} are both signed`)),
         warm: ({ warm }) => warm.r === this.rendition && this.judged(warm.warm),
         stats: ({ figures }) => this.count(figures),
         trouble: ({ sentence }) => {
@@ -144,7 +146,7 @@ export class Swarming {
         up: stated(o.up),
         wants: [o.rendition],
         others: o.renditions.filter((r) => r !== o.rendition),
-        ...(o.maxBytes === undefined ? {} : { maxBytes: o.maxBytes }),
+        ...(o.maxBytes === undefined ? {} : { maxBytes: 0.75 * o.maxBytes }),
         origin: true,
       },
     });
@@ -174,7 +176,7 @@ export class Swarming {
 
   /** Reports whether a piece is here. */
   has(r: string, at: Position): boolean {
-    return this.shelf.has(place({ r, ...at }));
+    return this.shelf.get(place({ r, ...at })) !== undefined;
   }
 
   /** Hands on a verified piece that came from the origin, so that others get it from here. */
@@ -234,6 +236,7 @@ export class Swarming {
   /** Leaves the swarm; the engine has a moment to send others elsewhere. */
   leave(): void {
     if (this.over) return;
+    this.setWarm(false);
     this.engine.tell({ do: "end" });
     this.over = true;
     this.wakeAll();

@@ -125,7 +125,7 @@ export class Loop {
     const link = { encoder: new Encoder(), decoder: new Decoder(), since: clock(), open: false, down: 0, up: 0 } as Omit<Link, "wire"> as Link;
     this.links.set(conn, link);
     link.wire = this.o.makeWire({
-      ...{ infohash: this.o.begin.infohash, peerId: this.o.begin.peerId },
+      ...{ infohash: this.o.begin.infohash, peerId: this.o.begin.peerId, answering: !initiator },
       on: {
         bytes: (bytes) => {
           link.up += bytes.length;

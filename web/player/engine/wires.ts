@@ -16,6 +16,8 @@ export interface WireOptions {
   infohash: Bytes;
   /** This end's BitTorrent id, 20 bytes. */
   peerId: Bytes;
+  /** The other end offered the channel: it is the one to greet first. */
+  answering?: boolean;
   on: {
     /** Bytes to write to the channel. */
     bytes(b: Bytes): void;

@@ -20,6 +20,8 @@ export interface WireEvents {
 export interface WireOptions {
   infohash: Bytes;
   peerId: Bytes;
+  /** The other side offered the channel, and greets first: browsers may lose what comes to them as a channel opens. */
+  answering?: boolean;
   on: WireEvents;
 }
 
@@ -45,7 +47,7 @@ export class Wire {
   private number = 0;
   private over = false;
 
-  /** Greets at once: there is one torrent that the two can have met for, so neither has to wait for the other. */
+  /** Greets at once, unless it answers. */
   constructor(private readonly o: WireOptions) {
     this.messages = new Messages({
       handshake: (b) => this.greeted(o, b),
@@ -53,7 +55,7 @@ export class Wire {
       frame: (b) => this.frame(b),
     });
     this.timer = setInterval(() => this.look(), lookMs);
-    this.out.add(handshake(o));
+    if (!o.answering) this.out.add(handshake(o));
   }
 
   /** Takes in bytes, in order and in any parts. They are not kept. */
@@ -83,6 +85,7 @@ export class Wire {
 
   private greeted(ours: Handshake, bytes: Bytes): void {
     this.theirs = readHandshake(bytes, ours);
+    if (this.o.answering) this.out.add(handshake(ours));
     const said = extendedHandshake();
     this.out.add(header(said.length, extendedHandshakeNumber), said);
   }

@@ -18,10 +18,11 @@ export class Watched {
   to: (b: Bytes) => void = () => {};
   readonly wire: Wire;
 
-  constructor(name: string, hash: Bytes = infohash) {
+  constructor(name: string, hash: Bytes = infohash, answering = false) {
     this.wire = new Wire({
       infohash: hash,
       peerId: peerId(name),
+      answering,
       on: {
         bytes: (b) => {
           this.written.push(b);

@@ -18,6 +18,18 @@ describe("two peers that meet", () => {
     expect(hex(a.output())).toBe(hex(concat(utf8("\x13BitTorrent protocol"), new Uint8Array([0, 0, 0, 0, 0, 16, 0, 0]), infohash, peerId("a"), u32(2 + said.length), new Uint8Array([20, 0]), said)));
   });
 
+  test("who answers greets once it was greeted, and both are open", async () => {
+    const [a, b] = [new Watched("a"), new Watched("b", infohash, true)];
+    b.to = (bytes) => a.wire.receive(bytes);
+    await settled();
+    expect(b.output().length).toBe(0);
+    b.wire.receive(a.output());
+    a.to = (bytes) => b.wire.receive(bytes);
+    await settled();
+    expect(a.opened).toEqual({ peerId: peerId("b"), port: null });
+    expect(b.opened).toEqual({ peerId: peerId("a"), port: null });
+  });
+
   test("get each other's frames in order, the longest too, and no longer one is sent", async () => {
     const [a, b] = pair();
     await settled();

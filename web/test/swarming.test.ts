@@ -1,0 +1,71 @@
+// The page's part in the swarm, with an engine that says what the test wants it to.
+import { beforeEach, expect, test, vi } from "vitest";
+import { Fork } from "../player/book.ts";
+import { envelopeFrom } from "../player/dsse.ts";
+import type { EngineOptions } from "../player/engine/engine.ts";
+import type { Command } from "../player/engine/protocol.ts";
+import { Swarming, type SwarmingOptions } from "../player/swarming.ts";
+import { Author } from "./swarm/mesh.ts";
+
+const met = vi.hoisted(() => ({ engines: [] as { o: EngineOptions; told: Command[]; closed: boolean }[] }));
+vi.mock("../player/engine/engine.ts", () => ({
+  Engine: class {
+    readonly told: Command[] = [];
+    closed = false;
+    constructor(readonly o: EngineOptions) {
+      met.engines.push(this);
+    }
+    tell(command: Command): void {
+      this.told.push(command);
+    }
+    close(): void {
+      this.closed = true;
+    }
+  },
+}));
+vi.mock("../player/rtc/peering.ts", () => ({
+  Peering: class {
+    start(): void {}
+    leave(): void {}
+  },
+}));
+
+beforeEach(() => void (met.engines.length = 0));
+
+function join(fields: Partial<SwarmingOptions> = {}) {
+  const author = new Author();
+  const on = { head: vi.fn(), brought: vi.fn(), gave: vi.fn(), record: vi.fn(), warm: vi.fn(), fork: vi.fn() };
+  const swarming = new Swarming({
+    ...{ stream: author.stream, name: "film", base: new URL("http://origin.test/"), genesis: envelopeFrom(author.genesis), records: [] },
+    ...{ trackers: [], iceServers: [], relayOnly: false, up: 0, rendition: "v0", renditions: ["v0"], from: { epoch: 1, n: 0 }, on, ...fields },
+  });
+  return { swarming, on, engine: met.engines[0]! };
+}
+
+const warmth = (yes: boolean) => ({ is: "warm", warm: { r: "v0", warm: yes } }) as never;
+
+test("two histories that the swarm shows are told as what they are, and where", () => {
+  const { on, engine } = join();
+  engine.o.on.fork!({ is: "fork", fork: { kind: "fork", r: "v0", at: { epoch: 1, n: 7 }, known: "aa".repeat(32), seen: "bb".repeat(32), envelopes: [] } });
+  const [err] = on.fork.mock.calls[0] as [Error];
+  expect(err).toBeInstanceOf(Fork);
+  expect(err.message).toMatch(/v0 has two histories at 1\/7: aaaa.* and bbbb.* are both signed/);
+});
+
+test("who leaves asks its server for what comes next at once, and hears nothing of the swarm it left", () => {
+  vi.useFakeTimers();
+  const { swarming, on, engine } = join();
+  engine.o.on.warm!(warmth(true));
+  swarming.leave();
+  expect(on.warm.mock.calls).toEqual([[true], [false]]);
+  vi.advanceTimersByTime(10_000);
+  expect(on.warm).toHaveBeenCalledTimes(2);
+  expect(engine.closed).toBe(true);
+  vi.useRealTimers();
+});
+
+test("a cap on memory is shared between what is kept for others and for the player", () => {
+  const { engine } = join({ maxBytes: 8_000_000 });
+  const begin = engine.told.find((o) => o.do === "begin");
+  expect(begin?.with.maxBytes).toBe(6_000_000);
+});
