@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zeebo/bencode"
 
@@ -44,14 +45,25 @@ func torrentOf(t *testing.T, content []byte, tracker string) (file string, infoh
 	return file, sha1.Sum(b)
 }
 
+// freePort is free for TCP and for UDP: clients that find one of them taken go on
+// without it, and announce nothing.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	check(t, err)
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	check(t, err)
-	return port
+	for range 100 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		check(t, err)
+		defer l.Close() // only now, so that each try is another port
+		c, err := net.ListenPacket("udp", l.Addr().String())
+		if err != nil {
+			continue
+		}
+		defer c.Close()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		check(t, err)
+		return port
+	}
+	t.Fatal("no port is free for both TCP and UDP")
+	return ""
 }
 
 // program starts a client that `make setup` installs; stop lets it say goodbye.
@@ -84,7 +96,8 @@ func TestStandardClientsFindEachOtherAndExchangeAFile(t *testing.T) {
 	for _, transport := range []string{"http", "udp"} {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			s := matchmaker.New(matchmaker.Options{})
+			// A client that announces before it has looked at its file says that it lacks it, until it announces again.
+			s := matchmaker.New(matchmaker.Options{Interval: 15 * time.Second, MinInterval: 5 * time.Second})
 			run(t, s)
 			mux := http.NewServeMux()
 			mux.HandleFunc("GET /announce", s.Announce)
@@ -104,6 +117,12 @@ func TestStandardClientsFindEachOtherAndExchangeAFile(t *testing.T) {
 			check(t, os.WriteFile(filepath.Join(store, "film"), content, 0o600))
 			check(t, os.WriteFile(filepath.Join(config, "settings.json"), []byte(seedSettings), 0o600))
 			_, seeding, quit := program(t, "transmission-cli", "-v", "-M", "-et", "-p", freePort(t), "-g", config, "-w", store, file)
+			t.Cleanup(func() {
+				if t.Failed() {
+					quit()
+					t.Logf("transmission:\n%s", seeding)
+				}
+			})
 			count := func() string {
 				got := announce(t, s, "127.0.0.1:1", form(infohash, 200, 0))
 				return fmt.Sprintf("%d complete, %d incomplete", got.Complete, got.Incomplete)
@@ -118,9 +137,8 @@ func TestStandardClientsFindEachOtherAndExchangeAFile(t *testing.T) {
 				"--summary-interval=0", "--interface=127.0.0.1", "--dir="+out, file)
 			t.Cleanup(func() {
 				if t.Failed() {
-					quit()
 					bye()
-					t.Logf("transmission:\n%s\naria2:\n%s", seeding, leeching)
+					t.Logf("aria2:\n%s", leeching)
 				}
 			})
 			until(t, "the file has come over", func() bool {
