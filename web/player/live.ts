@@ -4,6 +4,11 @@
 
 /** Room for decoding and for the odd late piece, beyond what arrival needs: a stall is worse than this. */
 const margin = 0.18;
+/**
+ * The same where pieces come by way of other viewers: their devices are held up at times, each at its own, which shows
+ * in no measure of what came before, and a player that ran dry takes longer to go on than it was held up.
+ */
+const sharedMargin = 0.33;
 const pieces = 80; // measured over: 16 s of 200 ms pieces
 const quantile = 0.96; // a rare hiccup must not hold the picture back
 const enough = 4; // pieces before a measure is believed
@@ -21,6 +26,8 @@ const easePerSecond = 0.02;
  * how far the playhead should be behind: monotonic now minus media time.
  */
 export class Target {
+  /** Pieces come by way of other viewers. */
+  shared = false;
   private needs: { at: number; need: number }[] = [];
   private began: number | null = null;
   private extra = 0;
@@ -64,7 +71,7 @@ export class Target {
     }
     const sorted = this.sorted();
     const need = sorted[Math.floor((sorted.length - 1) * quantile)]!;
-    return Math.min(need, sorted[0]! + maxLag) + margin + this.extra;
+    return Math.min(need, sorted[0]! + maxLag) + (this.shared ? sharedMargin : margin) + this.extra;
   }
 
   private sorted(): number[] {

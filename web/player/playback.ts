@@ -246,6 +246,7 @@ class Playback implements Run {
     const playing = this.playing();
     if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;
+    this.target.shared = this.session.fed();
     const lag = this.target.lag(now);
     if (lag === null) return;
     const off = now - video.currentTime - lag;

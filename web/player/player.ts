@@ -517,7 +517,7 @@ export class Player extends EventTarget {
     const note = () => {
       if (this.firstFrameMs !== null) return;
       this.firstFrameMs = performance.now() - this.began;
-      this.changed();
+      this.permitted();
     };
     if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(note);
     this.video.addEventListener("playing", () => !this.video.videoWidth && note(), { once: true });

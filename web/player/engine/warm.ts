@@ -7,7 +7,7 @@ const looked = 10;
 /** By which a head may be later than it is due, or than the page's own copy of it. */
 const late = 250; // ms
 /** Good order before it counts as warm; doubles with each fall, up to mostTrial, and is as before after `steady` without one. */
-const trial = 1500; // ms
+const trial = 800; // ms
 const mostTrial = 24_000; // ms
 const steady = 30_000; // ms
 /** Pieces that came whole from others, in a row, that make up for lanes without parents. */

@@ -23,8 +23,10 @@ export interface PeeringOptions {
   iceServers: RTCIceServer[];
   /** No peer learns this one's address: all goes through TURN servers. */
   relayOnly: boolean;
-  /** How many offers lie with trackers at a time; default 4. */
+  /** How many offers lie with trackers at a time; default 2: the rest is found through them. */
   offers?: number;
+  /** With fewer connections the trackers are asked again soon; default 4. */
+  fewest?: number;
   /** With so many connections none is looked for any more; default 8. */
   enough?: number;
   /** How many connections there may be, with those being made; default 48. */
@@ -217,7 +219,7 @@ export class Peering {
 
   /** Fewer connections than that are too few to rely on. */
   private fewest(): number {
-    return Math.min(this.o.offers ?? 4, this.o.enough ?? 8);
+    return Math.min(this.o.fewest ?? 4, this.o.enough ?? 8);
   }
 
   /** Reports whether all trackers say that nobody else is there: then an offer would only lie around. */
@@ -228,7 +230,7 @@ export class Peering {
   private wantedOffers(): number {
     if (this.alone()) return 0;
     const room = Math.min((this.o.enough ?? 8) - this.conns.size, (this.o.maxConns ?? 48) - this.conns.size - this.attempts.size);
-    return Math.max(0, Math.min(this.o.offers ?? 4, room));
+    return Math.max(0, Math.min(this.o.offers ?? 2, room));
   }
 
   private offeredBy(bt: Binary, offerId: Binary, sdp: string, answer: (sdp: string) => void): void {
