@@ -19,7 +19,7 @@ const changes = plan.change ? Math.floor(plan.length / plan.change) : 0;
 // A new window keeps Chromium busy for a while: who follows a link has it open already.
 const windows = [];
 for (let i = 0; i < plan.tabs + changes + (plan.late ? 1 : 0); i++) windows.push(await chromium.window(script));
-await pause(2_000);
+await pause(5_000);
 
 /** @type {import("./browser/chromium.mjs").Tab[]} */
 const tabs = [];
