@@ -22,7 +22,8 @@ const (
 	browserSettle = 3 * time.Second
 	browserLength = time.Minute
 	browserQuiet  = 30 * time.Second // in which nobody reads the clock: the pages' own processor time
-	browserLate   = 8 * time.Second  // how long a tab plays that comes when all is measured
+	browserLates  = 3                // tabs that come when all is measured, one after the other
+	browserLate   = 8 * time.Second  // how long each of them plays
 	browserChange = 5 * time.Second
 	soakLength    = 30 * time.Minute
 	soakWarm      = 2 * time.Minute // in which buffers and windows fill
@@ -70,10 +71,10 @@ func benchBrowser(ctx context.Context, r *report, o options) error {
 		}
 		plan := browserPlan{
 			Tabs: cmp.Or(o.viewers, browserTabs), Apart: browserApart.Milliseconds(), Settle: browserSettle.Milliseconds(),
-			Length: o.orLength(browserLength).Milliseconds(), Quiet: min(o.orLength(browserQuiet), browserQuiet).Milliseconds(), Late: browserLate.Milliseconds(),
+			Length: o.orLength(browserLength).Milliseconds(), Quiet: min(o.orLength(browserQuiet), browserQuiet).Milliseconds(), Lates: browserLates, Late: browserLate.Milliseconds(),
 		}
 		if s.churn {
-			plan.Change, plan.Quiet, plan.Late = browserChange.Milliseconds(), 0, 0
+			plan.Change, plan.Quiet, plan.Lates = browserChange.Milliseconds(), 0, 0
 		}
 		f, err := measureTabs(ctx, s.title, s.serve, plan)
 		if err != nil {
@@ -105,7 +106,7 @@ type tabFigures struct {
 	LongestHold float64   `json:"longest_ms"`     // that a playhead was held
 	FirstFrames []float64 `json:"first_frame_ms"` // one a tab
 	FirstFrame  float64   `json:"first_frame_median_ms"`
-	LateFirst   float64   `json:"late_first_frame_ms"` // of the tab that came late; 0: none did
+	LateFirst   float64   `json:"late_first_frame_median_ms"` // of tabs that came late, median; 0: none did
 	Media       float64   `json:"server_media_bytes"`
 	Lists       float64   `json:"server_list_bytes"`
 	Played      float64   `json:"played_bytes"` // that tabs took, each once
@@ -179,9 +180,13 @@ func (b *browserSaw) figures(plan browserPlan) (*tabFigures, error) {
 	f.Frames = len(delays)
 	f.DelayP50, f.DelayP95 = ms(quantileMS(delays, 0.5)), ms(quantileMS(delays, 0.95))
 	f.FirstFrame = median(f.FirstFrames)
-	if b.late != nil {
-		f.Stalls, f.Waits = f.Stalls+b.late.Stalls, f.Waits+b.late.Waits
-		f.LateFirst = *b.late.FirstFrame
+	var lates []float64
+	for _, t := range b.late {
+		f.Stalls, f.Waits = f.Stalls+t.Stalls, f.Waits+t.Waits
+		lates = append(lates, *t.FirstFrame)
+	}
+	if len(lates) > 0 {
+		f.LateFirst = median(lates)
 	}
 	all := ended.sent.since(opening.sent)
 	f.Media, f.Lists = all.media, all.lists
@@ -202,7 +207,7 @@ func longer(took time.Duration, planned int64) bool {
 }
 
 func (f *tabFigures) print(title string) {
-	fmt.Printf("%-18s delay p50 %.0f, p95 %.0f ms (%d frames, %.1f a second and tab); %d stalls, %d waits, longest %.0f ms; first frame %.0f ms, late tab's %.0f ms\n",
+	fmt.Printf("%-18s delay p50 %.0f, p95 %.0f ms (%d frames, %.1f a second and tab); %d stalls, %d waits, longest %.0f ms; first frame %.0f ms, late tabs' %.0f ms\n",
 		title, f.DelayP50, f.DelayP95, f.Frames, float64(f.Frames)/f.Seconds/float64(f.Tabs), f.Stalls, f.Waits, f.LongestHold, f.FirstFrame, f.LateFirst)
 	fmt.Printf("%-18s played %.2f MB: %.2f from peers, %.2f from seeds, %.2f by HTTP; servers sent %.2f MB of media, %.2f of playlists; offload %.1f %%, %.1f %% of the possible, %.1f %% without the joins\n",
 		"", f.Played/1e6, f.FromPeers/1e6, f.FromSeed/1e6, f.FromOrigin/1e6, f.Media/1e6, f.Lists/1e6, 100*f.Offload, 100*f.Possible, 100*f.Later)
@@ -230,7 +235,7 @@ func judge(r *report, figures map[string]*tabFigures) {
 		r.note(title+"the same without the joins", fmt.Sprintf("%.1f %%", 100*share.Later))
 		r.add(fmt.Sprintf("%sstalls, and %d waits", title, share.Waits), strconv.Itoa(share.Stalls), "0", share.Stalls == 0)
 		r.add(title+"first frame, median", fmt.Sprintf("%.0f ms", share.FirstFrame), "≤ 600 ms", share.FirstFrame <= 600)
-		r.add("first frame of one more tab, late", fmt.Sprintf("%.0f ms", share.LateFirst), "≤ 600 ms", share.LateFirst <= 600)
+		r.add("first frame of one more tab, late, median of 3", fmt.Sprintf("%.0f ms", share.LateFirst), "≤ 600 ms", share.LateFirst <= 600)
 	}
 	if share != nil && edge != nil {
 		r.add(fmt.Sprintf("delay p50 over HTTP alone, %.0f ms", edge.DelayP50), fmt.Sprintf("%+.0f ms", share.DelayP50-edge.DelayP50), "≤ 400 ms", share.DelayP50-edge.DelayP50 <= 400)
@@ -249,7 +254,7 @@ func judge(r *report, figures map[string]*tabFigures) {
 			r.note("beside "+s.title+": delay p50 and p95", fmt.Sprintf("%.0f, %.0f ms", f.DelayP50, f.DelayP95))
 			r.note("beside "+s.title+": offload, of the possible", fmt.Sprintf("%.1f %%", 100*f.Possible))
 			r.note(fmt.Sprintf("beside %s: stalls, and %d waits", s.title, f.Waits), strconv.Itoa(f.Stalls))
-			r.note("beside "+s.title+": first frame, median and late tab's", fmt.Sprintf("%.0f, %.0f ms", f.FirstFrame, f.LateFirst))
+			r.note("beside "+s.title+": first frame, median and late tabs'", fmt.Sprintf("%.0f, %.0f ms", f.FirstFrame, f.LateFirst))
 			r.note("beside "+s.title+": a tab's processor time", fmt.Sprintf("%.1f %%", f.TabCPU))
 		}
 	}

@@ -18,7 +18,7 @@ const script = `(${observe})(); glass.reading = false;`;
 const changes = plan.change ? Math.floor(plan.length / plan.change) : 0;
 // A new window keeps Chromium busy for a while: who follows a link has it open already.
 const windows = [];
-for (let i = 0; i < plan.tabs + changes + (plan.late ? 1 : 0); i++) windows.push(await chromium.window(script));
+for (let i = 0; i < plan.tabs + changes + plan.lates; i++) windows.push(await chromium.window(script));
 await pause(5_000);
 
 /** @type {import("./browser/chromium.mjs").Tab[]} */
@@ -56,7 +56,7 @@ try {
       print({ memory: await memory.look(tabs) });
       await pause(plan.soak);
     }
-    print({ tabs: await Promise.all(tabs.map(look)), late: null });
+    print({ tabs: await Promise.all(tabs.map(look)), late: [] });
   } else {
     const took = await every("glass.reading = true, Object.values(globalThis.shoal?.stats().bytes ?? {}).reduce((a, b) => a + b, 0)");
     print({ mark: "measuring", played: took.reduce((a, b) => a + b, 0) });
@@ -83,13 +83,13 @@ try {
       await pause(plan.quiet);
       print({ mark: "quiet ended" });
     }
-    let late = null;
-    if (plan.late) {
+    const late = [];
+    for (let i = 0; i < plan.lates; i++) {
       const tab = await open();
       await tab.shown;
       await pause(plan.late);
-      late = await look(tab);
-      tabs.pop();
+      late.push(await look(tab));
+      await tabs.pop().close();
     }
     // Stalls after the measured time count, too.
     const last = await Promise.all(tabs.map(look));

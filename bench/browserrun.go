@@ -21,7 +21,8 @@ type browserPlan struct {
 	Settle  int64  `json:"settle"` // from the last tab's first frame to the measured time
 	Length  int64  `json:"length"` // the measured time
 	Quiet   int64  `json:"quiet"`  // in which nobody reads the clock, after the measured time
-	Late    int64  `json:"late"`   // how long one more tab plays at the end; 0: none
+	Lates   int    `json:"lates"`  // how many more tabs come at the end, one after the other
+	Late    int64  `json:"late"`   // how long each of them plays
 	Change  int64  `json:"change"` // how often a tab is closed and another opened; 0: never
 	Soak    int64  `json:"soak"`   // how often memory is looked at; 0: never, and else nothing is measured
 }
@@ -64,7 +65,7 @@ type browserLine struct {
 	Played float64  `json:"played"` // bytes that tabs took by then
 	Memory *memory  `json:"memory"`
 	Tabs   []tabSaw `json:"tabs"`
-	Late   *tabSaw  `json:"late"`
+	Late   []tabSaw `json:"late"`
 }
 
 // moment is what there is to count when browser.mjs says that something begins or ends.
@@ -80,7 +81,7 @@ type moment struct {
 // browserSaw is what came of a plan.
 type browserSaw struct {
 	tabs    []tabSaw
-	late    *tabSaw
+	late    []tabSaw
 	moments map[string]moment
 	memory  []memory
 	times   []time.Time // of memory

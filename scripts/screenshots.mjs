@@ -1,5 +1,5 @@
-// Takes the pictures in docs/screenshots: the pages as `npm run build` made them, over the
-// test origin, with a swarm that is made up so that the pictures are the same each time.
+// Takes the pictures in docs/screenshots: the pages as `make build` made them, over the test
+// origin, and those of the swarm in a real one, which takes some minutes.
 //
 //	node scripts/screenshots.mjs
 import { spawnSync } from "node:child_process";

@@ -71,7 +71,7 @@ export class Chromium {
   /** Opens an empty window of a profile of its own; script runs in every page before its own. */
   async window(script) {
     const { browserContextId } = await this.send("Target.createBrowserContext", { disposeOnDetach: true });
-    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId, newWindow: true, width: 800, height: 600 });
+    const { targetId } = await this.send("Target.createTarget", { url: "about:blank", browserContextId, newWindow: true, width: 480, height: 360 });
     const { sessionId } = await this.send("Target.attachToTarget", { targetId, flatten: true });
     await this.send("Page.enable", {}, sessionId);
     await this.send("Page.addScriptToEvaluateOnNewDocument", { source: script }, sessionId);

@@ -87,6 +87,14 @@ describe("how close to live", () => {
     expect(uneven.jitter()).toBeCloseTo(0.3, 2);
   });
 
+  test("what comes by way of other viewers gets a little more room than what a server sends", () => {
+    const t = new Target();
+    feed(t, 0, 100, () => 0.01);
+    const alone = t.lag(120)!;
+    t.shared = true;
+    expect(t.lag(120)! - alone).toBeCloseTo(0.15, 3);
+  });
+
   test("a stall asks for room, which a calm minute gives back", () => {
     const t = new Target();
     feed(t, 0, 100, () => 0);

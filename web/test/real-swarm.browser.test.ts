@@ -48,3 +48,31 @@ test("six tabs and two native viewers take most of a stream from each other, and
   expect(sum(seen.slice(0, 6), (s) => s.upload)).toBeGreaterThan(0);
   for (const { errors } of tabs) expect(errors).toEqual([]);
 });
+
+test("entries come to a page over NATS at first, and no longer once gossip is on time", async () => {
+  const stream = await shoal.add("talk");
+  shoal.ffmpeg(stream);
+  const context = await browser.newContext();
+  const said: string[] = []; // SUB and UNSUB by the page, MSG by the bus
+  const note = (frame: string | Buffer) => void said.push(...(frame.toString("latin1").match(/^(SUB|UNSUB|MSG)(?= )/gm) ?? []));
+  context.on("page", (p) =>
+    p.on("websocket", (ws) => {
+      if (!new URL(ws.url()).pathname.endsWith("/nats")) return;
+      ws.on("framesent", (f) => note(f.payload));
+      ws.on("framereceived", (f) => note(f.payload));
+    }),
+  );
+  const { page, errors } = await open(context, stream.watch_url);
+  await eventually("entries to come over NATS", async () => said.filter((s) => s === "MSG").length >= 2, 20_000);
+  expect(said[0]).toBe("SUB");
+  const verified = () => page.evaluate(() => window.shoal.stats().pieces_verified);
+  let quiet: { since: number; from: number } | null = null;
+  await eventually("pieces to be played of which nobody heard over NATS", async () => {
+    if (said.at(-1) !== "UNSUB") quiet = null;
+    else if (quiet?.since !== said.length) quiet = { since: said.length, from: await verified() };
+    return quiet !== null && (await verified()) > quiet.from + 15;
+  }, 60_000);
+  expect(await page.evaluate(() => window.shoal.stats())).toMatchObject({ state: "verified", pieces_rejected: 0 });
+  expect(errors).toEqual([]);
+  await context.close();
+});

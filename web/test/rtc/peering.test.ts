@@ -279,7 +279,7 @@ describe("through a tracker", () => {
     const r = new Rig({ trackers: [server.url] });
     await hear();
     const offers = server.heard[0]!.offers!;
-    expect(offers).toHaveLength(4);
+    expect(offers).toHaveLength(2);
     from(other, "1", theirOffer);
     await until("answered", () => server.heard.some((m) => m["to_peer_id"] === other));
     r.fakes.last.on.open();
@@ -302,14 +302,14 @@ describe("through a tracker", () => {
       return server.heard.at(-1)!.offers!.map((o) => o.offer_id);
     };
     const first = await announced(1);
-    expect(first).toHaveLength(4);
+    expect(first).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(16_000);
     expect(await announced(2)).toEqual(first);
-    expect([fakes.all.length, fakes.open]).toEqual([4, 4]);
+    expect([fakes.all.length, fakes.open]).toEqual([2, 2]);
     server.answer = () => ({ incomplete: 1, interval: 60 }); // everybody else left
     await vi.advanceTimersByTimeAsync(31_000);
     const third = await announced(3);
-    expect(third).toHaveLength(4);
+    expect(third).toHaveLength(2);
     await vi.advanceTimersByTimeAsync(61_000);
     expect(await announced(4)).toEqual([]);
     expect(fakes.open).toBe(0);

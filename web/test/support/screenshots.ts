@@ -7,7 +7,7 @@ import { launch, open, playing, until } from "./browser.ts";
 import { makeClip } from "./clip.ts";
 import { TestOrigin } from "./origin.ts";
 import { TestStream } from "./stream.ts";
-import { swarming } from "./view.ts";
+import { Shoal, swarming } from "./shoal.ts";
 
 const dir = resolve(import.meta.dirname, "../../../docs/screenshots");
 /** A sunset of flat bands, which make small files, with a clock. */
@@ -29,7 +29,7 @@ const phone = { width: 390, height: 844 };
 
 test("screenshots", async () => {
   mkdirSync(dir, { recursive: true });
-  const browser = await launch();
+  const browser = await launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]);
   const origin = await TestOrigin.start();
   const stream = await TestStream.of("harbour", makeClip(60, evening));
   origin.add(stream);
@@ -53,13 +53,10 @@ test("screenshots", async () => {
     await page.keyboard.press("m");
     await until(page, "verified, with its rate known", (s) => s.provenance === "verified" && s.piecesVerified > 12);
   };
+  /** In the swarm for the last minute. */
   const inSwarm = async (page: Page, open: boolean) => {
     await verified(page);
-    await page.evaluate((fake) => {
-      const { player } = window.shoal;
-      const real = player.view.bind(player);
-      player.view = () => ({ ...real(), ...(JSON.parse(fake) as object) });
-    }, JSON.stringify(swarming({} as never)));
+    await until(page, "a minute in the swarm", ({ swarm }) => swarm.state === "on" && swarm.peers.length > 4 && swarm.bytes.peer > 7 * swarm.bytes.origin, 90_000);
     await page.waitForSelector("#ask", { state: "hidden" });
     if (open) {
       await page.click("#swarm-open");
@@ -73,16 +70,25 @@ test("screenshots", async () => {
   stream.publish(3.3);
   await shoot("consent-light", "light", desktop, verified);
   await shoot("consent-phone-dark", "dark", phone, verified);
-  await shoot("page-dark", "dark", desktop, (p) => inSwarm(p, false));
-  await shoot("page-phone-light", "light", phone, (p) => inSwarm(p, false));
-  await shoot("panel-dark", "dark", { width: 1280, height: 1262 }, (p) => inSwarm(p, true));
-  await shoot("panel-light", "light", { width: 1280, height: 1262 }, (p) => inSwarm(p, true));
-  await shoot("panel-phone-dark", "dark", phone, (p) => inSwarm(p, true));
   await shoot("embed", "dark", { width: 800, height: 502 }, verified, link.replace("/live/", "/embed/"));
-  await shoot("embed-panel", "dark", { width: 800, height: 502 }, (p) => inSwarm(p, false).then(() => p.click("#sources")), link.replace("/live/", "/embed/"));
   origin.tamper = (m) => m.data.map((b, i) => (i === 900 ? b ^ 1 : b));
   await shoot("broken", "light", desktop, (p) => until(p, "broken", (s) => s.state === "broken"));
-  await browser.close();
   await origin.stop();
+
+  // A real swarm: other tabs, and two native viewers.
+  const shoal = await Shoal.start(swarming);
+  const real = await shoal.add("harbour");
+  shoal.ffmpeg(real, { source: evening });
+  for (let i = 0; i < 2; i++) shoal.watch(real, 600);
+  for (let i = 0; i < 3; i++) await open(await browser.newContext(), real.watch_url);
+  const panel = { width: 1280, height: 1262 };
+  await shoot("page-dark", "dark", desktop, (p) => inSwarm(p, false), real.watch_url);
+  await shoot("page-phone-light", "light", phone, (p) => inSwarm(p, false), real.watch_url);
+  await shoot("panel-dark", "dark", panel, (p) => inSwarm(p, true), real.watch_url);
+  await shoot("panel-light", "light", panel, (p) => inSwarm(p, true), real.watch_url);
+  await shoot("panel-phone-dark", "dark", phone, (p) => inSwarm(p, true), real.watch_url);
+  await shoot("embed-panel", "dark", { width: 800, height: 502 }, (p) => inSwarm(p, false).then(() => p.click("#sources")), real.watch_url.replace("/live/", "/embed/"));
+  await browser.close();
+  await shoal.stop();
   expect(sizes.filter(([, size]) => size > 200_000)).toEqual([]);
 });

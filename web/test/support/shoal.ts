@@ -115,8 +115,8 @@ export class Shoal {
 
   /** Pushes a test picture with ffmpeg: H.264 and AAC at 48 kHz stereo. */
   ffmpeg(to: Stream, o: Picture = {}): Publisher {
-    const { size = "320x180", fps = 30, gop = fps, bframes = 0 } = o;
-    const picture = ["-re", "-f", "lavfi", "-i", `testsrc2=size=${size}:rate=${fps}`];
+    const { size = "320x180", fps = 30, gop = fps, bframes = 0, source = `testsrc2=size=${size}:rate=${fps}` } = o;
+    const picture = ["-re", "-f", "lavfi", "-i", source];
     const tone = ["-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"];
     const h264 = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-sc_threshold", "0", "-threads", "1"];
     const keys = ["-g", String(gop), "-keyint_min", String(gop), "-bf", String(bframes), "-b:v", "800k"];
@@ -165,6 +165,8 @@ export class Viewer {
 }
 
 export interface Picture {
+  /** What the picture is of, as a graph of ffmpeg's. */
+  source?: string;
   size?: string;
   fps?: number;
   gop?: number;
