@@ -4,9 +4,8 @@ const inBrowsers = {
   globalSetup: ["test/support/build.ts"],
   testTimeout: 120_000,
   hookTimeout: 60_000,
+  fileParallelism: false, // one Chromium and one ffmpeg at a time: the players are timed
 };
-/** What pages look like and do: two Chromiums at a time. */
-const untimed = ["embedding", "pages", "peering", "swarm", "tracker"].map((name) => `test/${name}.browser.test.ts`);
 
 export default defineConfig({
   test: {
@@ -17,26 +16,15 @@ export default defineConfig({
       },
       {
         test: {
-          name: "pages",
-          include: untimed,
-          ...inBrowsers,
-          maxWorkers: 2,
-          sequence: { groupOrder: 1 },
-        },
-      },
-      {
-        test: {
           name: "browser",
           include: ["test/**/*.browser.test.ts"],
-          exclude: ["test/real-swarm-faults.browser.test.ts", ...untimed],
+          exclude: ["test/real-swarm-faults.browser.test.ts"],
           ...inBrowsers,
-          fileParallelism: false, // one Chromium and one ffmpeg at a time: the players are timed
-          sequence: { groupOrder: 2 },
         },
       },
       {
         // What fails around a tab, case by case: some minutes, so apart (make faults).
-        test: { name: "faults", include: ["test/real-swarm-faults.browser.test.ts"], ...inBrowsers, fileParallelism: false },
+        test: { name: "faults", include: ["test/real-swarm-faults.browser.test.ts"], ...inBrowsers },
       },
       {
         // No tests: scripts/screenshots.mjs takes the pictures in docs/screenshots with it.

@@ -30,15 +30,17 @@ export async function readStats(pc: RTCPeerConnection): Promise<ConnectionStats>
   const reports = new Map<string, Report>();
   (await pc.getStats()).forEach((r: Report & { id: string }) => reports.set(r.id, r));
   const all = [...reports.values()];
-  const chosen = all.find((r) => r.type === "transport")?.selectedCandidatePairId;
+  const transport = all.find((r) => r.type === "transport");
+  const chosen = transport?.selectedCandidatePairId;
   // Firefox names no chosen pair.
   const pair = chosen ? reports.get(chosen) : all.find((r) => r.type === "candidate-pair" && r.nominated && r.state === "succeeded");
   const type = (id: string | undefined) => (id && reports.get(id)?.candidateType) || null;
   return {
     state: pc.connectionState,
     rttMs: pair?.currentRoundTripTime === undefined ? null : pair.currentRoundTripTime * 1_000,
-    bytesIn: pair?.bytesReceived ?? 0,
-    bytesOut: pair?.bytesSent ?? 0,
+    // A pair counts what it carried itself, and another may have been chosen before it.
+    bytesIn: transport?.bytesReceived ?? pair?.bytesReceived ?? 0,
+    bytesOut: transport?.bytesSent ?? pair?.bytesSent ?? 0,
     local: type(pair?.localCandidateId),
     remote: type(pair?.remoteCandidateId),
   };
