@@ -89,6 +89,7 @@ class Page {
       wire: new Wire({
         infohash: new Uint8Array(20).fill(7),
         peerId: new TextEncoder().encode(`-SH0100-${id}`.slice(0, 20)) as Bytes,
+        answering: !initiator,
         on: {
           bytes: (b) => void this.peering.send(conn, b),
           open: () => (c.open = true),
