@@ -399,6 +399,7 @@ export class Player extends EventTarget {
       { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
       { trouble, failed },
     );
+    if (document.hidden) this.session.hide(true);
     this.playback = this.runner.run({
       ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target },
       maxBuffer: maxBuffer === undefined ? Number.POSITIVE_INFINITY : maxBuffer / 2,

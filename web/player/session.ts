@@ -39,6 +39,8 @@ export interface SessionEvents {
 /** A rendition whose newest entry is so much older (ms) than another's has newer ones, which nobody told of. */
 const unheardMs = 500;
 const catchUpMs = 3_000;
+/** A tab hidden for less was a glance at another: to leave the swarm's tree and come back would cost all more. */
+const glanceMs = 3_000;
 
 export class Session implements Lists {
   /** The newest entry, when it began, of the rendition that it begins with. */
@@ -55,6 +57,8 @@ export class Session implements Lists {
   private followed = "";
   private caughtUp: Promise<void> = Promise.resolve();
   private part: Part | null = null;
+  private hiding: ReturnType<typeof setTimeout> | undefined;
+  private resting = false;
 
   constructor(
     private readonly o: SessionOptions,
@@ -91,6 +95,7 @@ export class Session implements Lists {
   }
 
   close(): void {
+    clearTimeout(this.hiding);
     this.followed = "";
     this.leave();
     this.entries?.stop();
@@ -109,12 +114,20 @@ export class Session implements Lists {
     if (part) this.join(part);
   }
 
-  /** The tab is hidden, so its timers cannot be relied on: it gives nothing until it is shown again. */
+  /** The tab is hidden, so its timers cannot be relied on: unless it is shown again soon, it gives nothing until then. */
   hide(hidden: boolean): void {
-    if (hidden) return this.swarming?.rest();
-    if (!this.part || !this.swarming) return;
-    this.leave();
-    this.join(this.part);
+    clearTimeout(this.hiding);
+    if (hidden) {
+      this.hiding = setTimeout(() => {
+        this.resting = true;
+        this.swarming?.rest();
+      }, glanceMs);
+    } else if (this.resting) {
+      this.resting = false;
+      if (!this.part || !this.swarming) return;
+      this.leave();
+      this.join(this.part);
+    }
   }
 
   /** The playhead is `into` seconds into a piece. */
@@ -256,6 +269,7 @@ export class Session implements Lists {
         fork: (err) => this.on.failed(err),
       },
     });
+    if (this.resting) this.swarming.rest();
   }
 
   private leave(): void {

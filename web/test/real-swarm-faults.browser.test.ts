@@ -10,6 +10,7 @@ import { bundled } from "./support/bundle.ts";
 import { eventually, Shoal, type Stream } from "./support/shoal.ts";
 import { inTab, launchSwarming, playsOn, sleepyBrowser, swarmFlags, swarming, viewport, watchAppends } from "./support/swarm.ts";
 import { watched } from "./support/watching.ts";
+import type { View } from "../player/view.ts";
 
 let browser: Browser;
 let shoal: Shoal;
@@ -17,7 +18,7 @@ let stream: Stream;
 let neighbour: Page;
 let script: string; // of hostile pages
 
-const hiddenSeconds = process.env["SHOAL_SOAK"] ? 300 : 3;
+const hiddenSeconds = process.env["SHOAL_SOAK"] ? 300 : 6;
 /** That the picture may stand still for where nothing should be noticed: machines that run many tabs hold each up a little. */
 const shortMs = 1_000;
 const picture = { size: "160x90", fps: 10 }; // the less there is to decode, the more tabs a machine bears
@@ -148,9 +149,14 @@ describe("a tab", () => {
     });
   });
 
-  test("that is hidden gives nothing, and is fed by the swarm once it is shown again", () =>
+  test("that is hidden gives nothing, and is fed by the swarm once it is shown again; a glance at another tab changes nothing", () =>
     inTab(browser, stream.watch_url, async (page) => {
-      await swarming(page);
+      const ids = ({ swarm }: View) => swarm.peers.map((p) => p.id).sort();
+      const before = ids(await swarming(page));
+      await hide(page, true);
+      await hide(page, false);
+      await playsOn(page, 4, 1_500);
+      expect(ids(await stats(page))).toEqual(expect.arrayContaining(before));
       await hide(page, true);
       await watched(page, hiddenSeconds, 400_000);
       await hide(page, false);
