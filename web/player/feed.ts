@@ -2,7 +2,7 @@
 // there is an answer. Whoever brings entries on time (the swarm, NATS, pieces with their entry) keeps it silent.
 import { type Position, timescale } from "./documents.ts";
 import type { Listing } from "./listing.ts";
-import { HttpError, type Manifest, type Origin } from "./origin.ts";
+import type { Manifest, Origin } from "./origin.ts";
 
 export interface FeedEvents {
   /** A manifest that the origin answered with: to be verified and listed. */
@@ -62,10 +62,9 @@ export class Feed {
       try {
         await this.ask(signal);
         retry = retryMs;
-      } catch (err) {
+      } catch {
         if (signal.aborted) return;
         this.on.trouble();
-        if (err instanceof HttpError && err.status === 404) return;
         await this.rest(retry);
         retry = Math.min(2 * retry, mostRetryMs);
       }
@@ -83,9 +82,11 @@ export class Feed {
   private async ask(signal: AbortSignal): Promise<void> {
     const { r, listing } = this;
     const hole = listing.hole();
+    if (hole) this.holeSince ||= performance.now();
     if (hole && performance.now() - this.holeSince > holeMs) {
       listing.jump();
       this.holeSince = 0;
+      if (listing.hole()) await this.rest(retryMs); // until a segment begins
       return;
     }
     const after: Position | undefined = hole ? undefined : listing.newest;

@@ -57,6 +57,8 @@ const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
 const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
+const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
+const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
 const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
 export class Player extends EventTarget {
@@ -77,7 +79,7 @@ export class Player extends EventTarget {
   private readonly delays = new Histogram();
   private readonly behind = new Histogram();
   private readonly startedAt = performance.now();
-  private readonly before = { rejected: 0, duplicate: 0 }; // in swarms that were left
+  private before = { rejected: 0, duplicate: 0 }; // in sessions that ended
   private playedFrom = 0;
   private written = 0; // ticks
   private verified = 0;
@@ -114,6 +116,8 @@ export class Player extends EventTarget {
     addEventListener("pageshow", (e) => e.persisted && this.vanished && this.start(), { signal: this.listeners.signal });
     listen("playing", () => this.playback && this.set("playing"));
     listen("pause", () => this.playback && !video.ended && this.set("paused"));
+    // A browser that lets nothing start by itself tells no event of it: what could play and does not, waits for the viewer.
+    listen("canplay", () => setTimeout(() => this.playback && video.paused && this.state === "starting" && this.set("paused")));
   }
 
   /** Starts, or starts over after something broke. */
@@ -186,11 +190,16 @@ export class Player extends EventTarget {
     return this.fault;
   }
 
+  private blocks(): { rejected: number; duplicate: number } {
+    const { rejected, duplicate } = this.session?.counted() ?? { rejected: 0, duplicate: 0 };
+    return { rejected: this.before.rejected + rejected, duplicate: this.before.duplicate + duplicate };
+  }
+
   /** What the session adds up to, as `shoal watch` reports it. */
   stats(): Stats {
     const { delayMs, bufferMs, provenance } = this.moment();
     const swarm = this.swarmView();
-    const figures = this.session?.swarming?.figures;
+    const blocks = this.blocks();
     return {
       t: (performance.now() - this.startedAt) / 1000,
       state: this.state === "offline" ? "offline" : provenance,
@@ -202,9 +211,9 @@ export class Player extends EventTarget {
       up: swarm.up,
       pieces_verified: this.verified,
       pieces_rejected: this.rejectedBefore + (this.source?.rejected ?? 0),
-      blocks_rejected: this.before.rejected + (figures?.rejected ?? 0),
+      blocks_rejected: blocks.rejected,
       bytes: { ...this.meter.total },
-      bytes_duplicate: this.before.duplicate + (figures?.duplicate ?? 0),
+      bytes_duplicate: blocks.duplicate,
       delay_ms: percentiles(this.delays),
       stalls: this.stalls,
       stalled_ms: Math.round(this.stalledMs),
@@ -385,6 +394,8 @@ export class Player extends EventTarget {
     let empty = false;
     let rejoin = false;
     let failure: unknown = null;
+    let allowedAt = performance.now();
+    let renewedAt = performance.now();
     const trouble = () => {
       check = true;
       this.wake();
@@ -429,7 +440,17 @@ export class Player extends EventTarget {
         await this.rest(500, signal);
         this.adapt();
         if (failure) throw failure;
-        if (rejoin) return;
+        if (performance.now() > allowedAt + allowedMs) {
+          allowedAt = performance.now();
+          void this.policyChanged(signal).then((yes) => yes && trouble(), () => undefined);
+        }
+        check ||= performance.now() > renewedAt + renewMs;
+        if (rejoin) {
+          rejoin = false;
+          // While the origin is down, what others bring is better than nothing.
+          if (await this.origin.time(signal).catch(() => null)) return;
+          continue;
+        }
         if (empty) {
           await sleep(emptyMs, signal);
           return;
@@ -452,6 +473,8 @@ export class Player extends EventTarget {
           continue;
         }
         this.manifest = m;
+        this.session.renew(m);
+        renewedAt = performance.now();
         await source.learn(m, "edge");
         if (!m.live) return;
       }
@@ -464,6 +487,15 @@ export class Player extends EventTarget {
     } finally {
       this.leave();
     }
+  }
+
+  /** Asks whether the operator allows something else by now, in as few bytes as there can be. */
+  private async policyChanged(signal: AbortSignal): Promise<boolean> {
+    const newest = this.source?.newest()?.entry;
+    if (!newest || !this.manifest) return false;
+    const { r, epoch, n } = newest;
+    const { policy } = await this.origin.manifest({ r, epoch, from: n, to: n }, signal);
+    return policy.sensitive !== this.manifest.policy.sensitive;
   }
 
   /** Takes note of verified pieces that go to the decoder. */
@@ -485,11 +517,7 @@ export class Player extends EventTarget {
   }
 
   private leave(): void {
-    const figures = this.session?.swarming?.figures;
-    if (figures) {
-      this.before.rejected += figures.rejected;
-      this.before.duplicate += figures.duplicate;
-    }
+    this.before = this.blocks();
     this.playback?.destroy();
     this.playback = null;
     this.session?.close();

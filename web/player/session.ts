@@ -10,6 +10,7 @@ import type { Meter } from "./meter.ts";
 import { isDown, type Manifest, type Origin } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
 import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
+import { sleep } from "./sleep.ts";
 import { Swarming } from "./swarming.ts";
 import type { SignedEntry } from "./trust.ts";
 
@@ -41,6 +42,8 @@ const unheardMs = 500;
 const catchUpMs = 3_000;
 /** A tab hidden for less was a glance at another: to leave the swarm's tree and come back would cost all more. */
 const glanceMs = 3_000;
+/** How long the origin may keep a piece to itself that the swarm may have brought meanwhile. */
+const silentMs = 1_000;
 
 export class Session implements Lists {
   /** The newest entry, when it began, of the rendition that it begins with. */
@@ -59,6 +62,8 @@ export class Session implements Lists {
   private part: Part | null = null;
   private hiding: ReturnType<typeof setTimeout> | undefined;
   private resting = false;
+  private meeting: Manifest;
+  private blocks = { rejected: 0, duplicate: 0 };
 
   constructor(
     private readonly o: SessionOptions,
@@ -67,7 +72,7 @@ export class Session implements Lists {
     const { origin, source, manifest } = o;
     this.origin = origin;
     this.source = source;
-    this.manifest = manifest;
+    this.manifest = this.meeting = manifest;
     const first = [...manifest.renditions.keys()].find((r) => source.book(r).newest);
     this.joinedAt = first ? source.book(first).newest?.entry : undefined;
     for (const [r, { entries }] of manifest.renditions) {
@@ -130,6 +135,18 @@ export class Session implements Lists {
     }
   }
 
+  /** Blocks of swarms that were false, and bytes that came more than once. */
+  counted(): { rejected: number; duplicate: number } {
+    const { rejected, duplicate } = this.swarming?.blocks ?? { rejected: 0, duplicate: 0 };
+    return { rejected: this.blocks.rejected + rejected, duplicate: this.blocks.duplicate + duplicate };
+  }
+
+  /** Takes from a newer manifest where peers meet, and the servers of WebRTC, whose credentials do not last. */
+  renew(m: Manifest): void {
+    this.meeting = m;
+    this.swarming?.setIceServers(m.ice);
+  }
+
   /** The playhead is `into` seconds into a piece. */
   played(e: Entry, into: number): void {
     this.swarming?.play(e, into);
@@ -164,14 +181,30 @@ export class Session implements Lists {
     const brought = ahead ? null : await this.brought(swarming, url, what, swarming.warm, signal);
     if (brought) return brought;
     swarming.asking(what.r, what.at, true);
+    const settled = new AbortController();
+    const both = AbortSignal.any([signal, settled.signal]);
     try {
-      return await source.get(url, what, signal).finally(() => swarming.asking(what.r, what.at, false));
+      const fetched = source.get(url, what, both);
+      return await Promise.race([fetched, this.sooner(swarming, url, what, fetched, both)]).finally(() => {
+        settled.abort();
+        swarming.asking(what.r, what.at, false);
+      });
     } catch (err) {
       // Where the origin is down, the swarm is what is left, late as it may be.
       const late = this.fed() && isDown(err) ? await this.brought(swarming, url, what, true, signal) : null;
       if (!late) throw err;
       return late;
     }
+  }
+
+  /** What the swarm brings while the origin keeps silent for long, as one does that is gone; else what is fetched. */
+  private async sooner(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, fetched: Promise<Verified>, signal: AbortSignal): Promise<Verified> {
+    await sleep(silentMs, signal);
+    const bytes = await swarming.whenHere(what.r, what.at, signal);
+    const entry = this.source.book(what.r).at(what.at)?.entry;
+    if (!bytes || !entry) return fetched;
+    this.source.forget(url);
+    return { bytes, entries: [entry], ms: 0 };
   }
 
   private async brought(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, wait: boolean, signal: AbortSignal): Promise<Verified | null> {
@@ -223,6 +256,7 @@ export class Session implements Lists {
       if (!this.idle) this.fetchBurst(newest);
       this.swarming?.follow(r, { epoch: newest.epoch, n: newest.n + 1 });
     }
+    this.feed?.stop();
     this.feed = new Feed(this.origin, r, listing, {
       manifest: async (m) => {
         try {
@@ -242,25 +276,26 @@ export class Session implements Lists {
   }
 
   private join(part: Part): void {
-    const { manifest, source } = this;
+    const { meeting, source } = this;
     const newest = this.listings.get(this.followed)?.newest;
-    if (!newest || manifest.trackers.length === 0) return;
+    if (!newest || meeting.trackers.length === 0) return;
     this.swarming = new Swarming({
       stream: source.trust.id,
       name: source.trust.name,
       base: this.origin.base,
-      genesis: manifest.genesis,
-      records: [...manifest.rotations, ...manifest.sessions],
-      trackers: manifest.trackers,
-      iceServers: manifest.ice,
+      genesis: meeting.genesis,
+      records: [...meeting.rotations, ...meeting.sessions],
+      trackers: meeting.trackers,
+      iceServers: meeting.ice,
       ...part,
       rendition: this.followed,
-      renditions: [...manifest.renditions.keys()],
+      renditions: [...this.manifest.renditions.keys()],
       from: { epoch: newest.epoch, n: newest.n + 1 },
       ...(this.o.maxBytes === undefined ? {} : { maxBytes: this.o.maxBytes }),
       on: {
         head: (signed) => this.dare(() => source.accept(signed)),
-        brought: (by) => {
+        brought: (piece, by) => {
+          if (!source.claim(piece)) return;
           for (const who of ["peer", "seed", "edge", "origin"] as const) if (by[who] > 0) this.o.meter.add(who, by[who], performance.now());
         },
         gave: (bytes) => this.o.meter.give(bytes, performance.now()),
@@ -273,6 +308,7 @@ export class Session implements Lists {
   }
 
   private leave(): void {
+    this.blocks = this.counted();
     this.swarming?.leave();
     this.swarming = null;
     this.entries?.want(true);

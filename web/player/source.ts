@@ -53,6 +53,7 @@ export function wanted(url: string): Wanted | null {
 }
 
 const maxAhead = 64; // prefetched answers that nobody took yet
+const aheadMs = 9_000; // an origin holds what is not there yet for up to 5 s
 const maxRounds = 4; // requests for the entries of one segment
 const perRound = 200; // entries in one answer
 const maxCounted = 512; // pieces that are remembered as counted
@@ -134,7 +135,8 @@ export class Source {
     if (!w || this.ahead.has(url)) return;
     if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
     const stop = new AbortController();
-    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, AbortSignal.any([stop.signal, this.closed.signal]), () => (made.held = false)) };
+    const end = AbortSignal.any([stop.signal, this.closed.signal, AbortSignal.timeout(aheadMs)]);
+    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, end, () => (made.held = false)) };
     made.coming.catch(() => {
       if (this.ahead.get(url) === made) this.ahead.delete(url);
     });
@@ -162,6 +164,7 @@ export class Source {
     const ready = this.ahead.get(url);
     if (ready) {
       this.ahead.delete(url);
+      signal.addEventListener("abort", () => ready.stop.abort(), { once: true });
       try {
         return await ready.coming;
       } catch (err) {
@@ -238,13 +241,16 @@ export class Source {
 
   /** Counts the bytes of pieces, each piece once: a segment has the bytes of pieces that came before it. */
   private count(entries: Entry[]): void {
-    for (const e of entries) {
-      const address = `${e.r}/${e.epoch}/${e.n}`;
-      if (this.counted.has(address)) continue;
-      this.counted.add(address);
-      if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
-      this.meter.add("origin", e.size, performance.now());
-    }
+    for (const e of entries) if (this.claim(e)) this.meter.add("origin", e.size, performance.now());
+  }
+
+  /** Reports whether a piece's bytes are yet to be counted, which whoever asks then does. */
+  claim({ r, epoch, n }: { r: string } & Position): boolean {
+    const address = `${r}/${epoch}/${n}`;
+    if (this.counted.has(address)) return false;
+    this.counted.add(address);
+    if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
+    return true;
   }
 
   private async checkInit(r: string, root: string, bytes: Bytes, signal: AbortSignal): Promise<void> {

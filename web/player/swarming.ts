@@ -9,6 +9,7 @@ import type { BySource, Figures } from "./engine/protocol.ts";
 import { Peering } from "./rtc/peering.ts";
 import { Shelf } from "./shelf.ts";
 import type { SignedEntry } from "./trust.ts";
+import type { Key } from "./swarm/messages.ts";
 import { infohash } from "./wire/descriptor.ts";
 
 export interface SwarmingOptions {
@@ -37,7 +38,7 @@ export interface SwarmingEvents {
   /** A verified entry that the swarm told of. */
   head(signed: SignedEntry): void;
   /** Bytes that were brought, each once, by who delivered them. */
-  brought(by: BySource): void;
+  brought(piece: Key, by: BySource): void;
   gave(bytes: number): void;
   /** A rotation or session record that the swarm told of: DSSE JSON. */
   record(envelope: Bytes): void;
@@ -62,11 +63,15 @@ const uncapped = 10_000_000;
 const leaveMs = 500;
 /** How long gossip must have been late before the swarm is not relied on. */
 const coldMs = 1_000;
+/** An engine that says nothing for so long is not relied on either: browsers may end workers without a word. */
+const silentMs = 5_000;
 
 export class Swarming {
   /** The next pieces can be left to the swarm. */
   warm = false;
   figures: Figures | null = null;
+  /** Blocks that were false, and bytes that came more than once. */
+  readonly blocks = { rejected: 0, duplicate: 0 };
   /** A sentence about what is wrong, empty where nothing is. */
   trouble = "";
   rtc = new Map<number, { rttMs: number | null; relayed: boolean }>();
@@ -80,6 +85,7 @@ export class Swarming {
   private told: { r: string; epoch: number; zero: number } | null = null; // moment at which pts 0 would be played
   private over = false;
   private cooling: ReturnType<typeof setTimeout> | undefined;
+  private silence: ReturnType<typeof setTimeout> | undefined;
   private rendition: string;
 
   constructor(private readonly o: SwarmingOptions) {
@@ -116,7 +122,7 @@ export class Swarming {
         piece: ({ key, bytes, by }) => {
           this.shelf.put(place(key), bytes);
           remember(this.brought, place(key), maxHeads);
-          o.on.brought(by);
+          o.on.brought(key, by);
           this.wake(place(key));
         },
         refused: ({ key }) => {
@@ -130,6 +136,7 @@ export class Swarming {
         trouble: ({ sentence }) => {
           this.trouble = sentence;
           this.end();
+          this.figures = null;
         },
       },
     });
@@ -174,6 +181,22 @@ export class Swarming {
     return null;
   }
 
+  /** A verified piece whenever the swarm brings it; null once that is not waited for any more. */
+  async whenHere(r: string, at: Position, signal: AbortSignal): Promise<Bytes | null> {
+    const key = place({ r, ...at });
+    while (!this.over && !signal.aborted) {
+      const here = this.shelf.get(key);
+      if (here) return here.slice();
+      await this.change(key, pieceWaitMs, signal);
+    }
+    return null;
+  }
+
+  /** For what is connected from now on. */
+  setIceServers(servers: RTCIceServer[]): void {
+    this.peering.setIceServers(servers);
+  }
+
   /** Reports whether a piece is here. */
   has(r: string, at: Position): boolean {
     return this.shelf.get(place({ r, ...at })) !== undefined;
@@ -196,7 +219,7 @@ export class Swarming {
   /** Says what is played now, `into` seconds after the beginning of a piece: by that the swarm knows how much time there is. */
   play(e: Entry, into: number): void {
     const pts = e.pts + into * timescale;
-    const at = performance.timeOrigin + performance.now() - handOverMs;
+    const at = Date.now() - handOverMs;
     const zero = at - (pts / timescale) * 1_000;
     if (this.told && this.told.r === e.r && this.told.epoch === e.epoch && Math.abs(this.told.zero - zero) < driftMs) return;
     this.told = { r: e.r, epoch: e.epoch, zero };
@@ -205,12 +228,14 @@ export class Swarming {
 
   /** Switches to another rendition, from a position on. What is here of the one before is still given to others. */
   follow(r: string, from: Position): void {
-    if (r === this.rendition) return;
-    this.engine.tell({ do: "want", r: this.rendition, on: false });
-    this.engine.tell({ do: "want", r, on: true });
+    const other = r !== this.rendition;
+    if (other) {
+      this.engine.tell({ do: "want", r: this.rendition, on: false });
+      this.engine.tell({ do: "want", r, on: true });
+    }
     this.engine.tell({ do: "follow", r, from });
     this.rendition = r;
-    this.setWarm(false);
+    if (other) this.setWarm(false);
   }
 
   setUp(bits: number): void {
@@ -237,6 +262,7 @@ export class Swarming {
   leave(): void {
     if (this.over) return;
     this.setWarm(false);
+    this.peering.withdraw();
     this.engine.tell({ do: "end" });
     this.over = true;
     this.wakeAll();
@@ -246,6 +272,7 @@ export class Swarming {
   /** Leaves it without a word, at once: the page goes away. */
   end(): void {
     this.over = true;
+    clearTimeout(this.silence);
     this.setWarm(false);
     this.peering.leave();
     this.engine.close();
@@ -257,6 +284,7 @@ export class Swarming {
    * up, or a source, is late everywhere, and to ask the origin for everything beside the swarm would make it later.
    */
   private judged(warm: boolean): void {
+    if (this.over) return;
     clearTimeout(this.cooling);
     if (warm || !this.warm) return this.setWarm(warm);
     this.cooling = setTimeout(() => this.setWarm(false), coldMs);
@@ -273,6 +301,9 @@ export class Swarming {
   private count(f: Figures): void {
     const before = this.figures?.sent ?? 0;
     this.figures = f;
+    Object.assign(this.blocks, { rejected: f.rejected, duplicate: f.duplicate });
+    clearTimeout(this.silence);
+    this.silence = setTimeout(() => this.setWarm(false), silentMs);
     if (f.sent > before) this.o.on.gave(f.sent - before);
     for (const p of f.peers) if (p.id !== "") this.peering.identify(p.conn, p.id);
     void this.peering.stats().then((all) => {

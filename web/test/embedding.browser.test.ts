@@ -100,9 +100,19 @@ test("an element that leaves the page asks for nothing more, one that comes back
   expect(await player(page, (p) => p.stats())).toBeNull();
 });
 
+test("an element that may not begin by itself waits for the viewer, who can", async () => {
+  const { page, errors } = await open(context, site.html(element().replace(" autoplay", "")));
+  await page.waitForFunction(() => document.querySelector<ShoalPlayer>("shoal-player")?.view()?.state === "paused");
+  await page.click("shoal-player >> #play");
+  await page.waitForFunction(() => document.querySelector<ShoalPlayer>("shoal-player")!.view()!.state === "playing");
+  await verified(page);
+  expect(errors).toEqual([]);
+});
+
 test("keys on the element work it, and keys elsewhere on the page are the page's", async () => {
   const { page } = await open(context, site.html(element()));
   await verified(page);
+  await page.waitForFunction(() => document.querySelector<ShoalPlayer>("shoal-player")!.view()!.state === "playing");
   const muted = () => player(page, (p) => p.shadowRoot!.querySelector("video")!.muted);
   await page.keyboard.press("m");
   expect(await muted()).toBe(true);

@@ -149,6 +149,18 @@ describe("a tab", () => {
     });
   });
 
+  test("whose stream becomes a sensitive one leaves the swarm within a minute or so, says so, and plays on", async () => {
+    const own = await shoal.add("own");
+    shoal.ffmpeg(own);
+    await inTab(browser, own.watch_url, async (page) => {
+      await swarming(page);
+      await shoal.set(own, "--sensitive");
+      await until(page, "out of the swarm", ({ swarm, limit }) => limit === "sensitive" && swarm.state === "off", 80_000);
+      await playsOn(page, 3, 1_500);
+      expect((await stats(page)).swarm.peers).toEqual([]);
+    });
+  }, 180_000);
+
   test("that is hidden gives nothing, and is fed by the swarm once it is shown again; a glance at another tab changes nothing", () =>
     inTab(browser, stream.watch_url, async (page) => {
       const ids = ({ swarm }: View) => swarm.peers.map((p) => p.id).sort();

@@ -7,7 +7,7 @@ import type { Command } from "../player/engine/protocol.ts";
 import { Swarming, type SwarmingOptions } from "../player/swarming.ts";
 import { Author } from "./swarm/mesh.ts";
 
-const met = vi.hoisted(() => ({ engines: [] as { o: EngineOptions; told: Command[]; closed: boolean }[] }));
+const met = vi.hoisted(() => ({ did: [] as string[], engines: [] as { o: EngineOptions; told: Command[]; closed: boolean }[] }));
 vi.mock("../player/engine/engine.ts", () => ({
   Engine: class {
     readonly told: Command[] = [];
@@ -25,12 +25,21 @@ vi.mock("../player/engine/engine.ts", () => ({
 }));
 vi.mock("../player/rtc/peering.ts", () => ({
   Peering: class {
+    readonly did: string[] = met.did;
     start(): void {}
-    leave(): void {}
+    stats(): Promise<[]> {
+      return Promise.resolve([]);
+    }
+    withdraw(): void {
+      this.did.push("withdraw");
+    }
+    leave(): void {
+      this.did.push("leave");
+    }
   },
 }));
 
-beforeEach(() => void (met.engines.length = 0));
+beforeEach(() => void (met.engines.length = met.did.length = 0));
 
 function join(fields: Partial<SwarmingOptions> = {}) {
   const author = new Author();
@@ -61,6 +70,47 @@ test("who leaves asks its server for what comes next at once, and hears nothing 
   vi.advanceTimersByTime(10_000);
   expect(on.warm).toHaveBeenCalledTimes(2);
   expect(engine.closed).toBe(true);
+  vi.useRealTimers();
+});
+
+test("who leaves meets nobody from then on, and is connected a moment longer so that others are sent elsewhere", () => {
+  vi.useFakeTimers();
+  const { swarming, on, engine } = join();
+  swarming.leave();
+  expect(met.did).toEqual(["withdraw"]);
+  engine.o.on.warm!(warmth(true)); // said while it takes its leave
+  expect(on.warm).not.toHaveBeenCalled();
+  vi.advanceTimersByTime(1_000);
+  expect(met.did).toEqual(["withdraw", "leave"]);
+  vi.useRealTimers();
+});
+
+test("a piece that is waited for is handed over when the swarm brings it, however late, and no longer once nobody waits", async () => {
+  const { swarming, engine } = join();
+  const waits = new AbortController();
+  const late = swarming.whenHere("v0", { epoch: 1, n: 3 }, waits.signal);
+  const never = swarming.whenHere("v0", { epoch: 1, n: 4 }, waits.signal);
+  engine.o.on.piece!({ is: "piece", key: { r: "v0", epoch: 1, n: 3 }, bytes: new Uint8Array([7]), by: {} } as never);
+  expect(await late).toEqual(new Uint8Array([7]));
+  waits.abort();
+  expect(await never).toBeNull();
+});
+
+const figures = (rejected: number) => ({ is: "stats", figures: { sent: 0, peers: [], rejected, duplicate: 5 } }) as never;
+
+test("an engine that fell silent is not relied on, one that broke has no peers, and what they counted stays counted", async () => {
+  vi.useFakeTimers();
+  const { swarming, on, engine } = join();
+  engine.o.on.stats!(figures(2));
+  engine.o.on.warm!(warmth(true));
+  vi.advanceTimersByTime(6_000);
+  expect(on.warm.mock.calls).toEqual([[true], [false]]);
+  engine.o.on.warm!(warmth(true)); // it speaks again
+  expect(swarming.warm).toBe(true);
+  engine.o.on.trouble!({ is: "trouble", sentence: "it broke" } as never);
+  expect(swarming.warm).toBe(false);
+  expect(swarming.figures).toBeNull();
+  expect(swarming.blocks).toEqual({ rejected: 2, duplicate: 5 });
   vi.useRealTimers();
 });
 

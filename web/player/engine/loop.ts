@@ -61,7 +61,7 @@ export interface LoopOptions {
   fetch?: typeof fetch;
 }
 
-/** Milliseconds that page and worker agree about. */
+/** Milliseconds of this worker's own: after a sleep, a worker's and a page's monotonic clocks may differ. */
 export function clock(): number {
   return performance.timeOrigin + performance.now();
 }
@@ -164,9 +164,9 @@ export class Loop {
     this.soon();
   }
 
-  /** Tells that the media at pts is played at a moment (ms). */
+  /** Tells that the media at pts is played at a moment (Date.now()). */
   play(r: string, epoch: number, pts: number, at: number): void {
-    this.node.play(this.now(), r, epoch, pts, this.timeOf(at));
+    this.node.play(this.now(), r, epoch, pts, this.timeOf(clock() + at - Date.now()));
     this.soon();
   }
 

@@ -40,7 +40,7 @@ export type Command =
   | { do: "opened"; conn: Conn; initiator: boolean }
   | { do: "data"; conn: Conn; bytes: Bytes }
   | { do: "closed"; conn: Conn }
-  /** The media at pts (ticks) of an epoch is played at a moment. */
+  /** The media at pts (ticks) of an epoch is played at a moment, in Unix ms of this machine. */
   | { do: "play"; r: string; epoch: number; pts: number; at: number }
   /** Nothing before is wanted. */
   | { do: "follow"; r: string; from: Position }

@@ -172,14 +172,19 @@ export class Peering {
     return Promise.all([...this.conns].map(async ([conn, l]) => ({ conn, ...(await l.connection.stats()) })));
   }
 
-  /** Leaves the swarm: trackers are told, all connections are closed, and nothing more is said of them. */
-  leave(): void {
+  /** Meets nobody from now on: trackers are told, and no peer learns an address any more. What is connected stays until leave(). */
+  withdraw(): void {
     this.running = false;
     clearInterval(this.timer);
     for (const t of this.trackers) t.leave();
     this.trackers = [];
     this.offers.clear();
     for (const l of this.attempts.links()) this.giveUp(l);
+  }
+
+  /** Leaves the swarm: all connections are closed, and nothing more is said of them. */
+  leave(): void {
+    this.withdraw();
     for (const l of this.open()) this.release(l);
     this.conns.clear();
   }

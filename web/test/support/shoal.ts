@@ -92,6 +92,11 @@ export class Shoal {
     return JSON.parse(stdout) as Stream;
   }
 
+  /** Changes a stream's settings. */
+  async set(to: Stream, ...flags: string[]): Promise<void> {
+    await promisify(execFile)(binary, ["stream", "set", to.name, ...flags, "--data", this.data]);
+  }
+
   /** Bytes of media that it gave so far: blocks to swarms, and bodies over HTTP. */
   async gave(): Promise<number> {
     const text = await (await fetch(`${this.http}/metrics`)).text();
