@@ -58,10 +58,10 @@ class Forger {
     const f = new Forger(
       (f) =>
         new Peering({
-          ...{ infohash: hash, peerId, trackers: manifest.trackers, iceServers: [], relayOnly: false },
+          ...{ infohash: hash, peerId, trackers: manifest.trackers, iceServers: [], relayOnly: false, offers: 4 },
           relay: () => undefined,
           on: {
-            opened: (conn) => f.opened(conn, hash, peerId),
+            opened: (conn, initiator) => f.opened(conn, hash, peerId, initiator),
             data: (conn, b) => f.conns.get(conn)?.wire.receive(b),
             closed: (conn) => f.closed(conn),
             trouble: () => undefined,
@@ -75,14 +75,14 @@ class Forger {
     return f;
   }
 
-  private opened(conn: number, hash: Bytes, peerId: Bytes): void {
+  private opened(conn: number, hash: Bytes, peerId: Bytes, initiator: boolean): void {
     const encoder = new Encoder();
     const decoder = new Decoder();
     const say = (m: Message) => {
       for (const frame of encoder.encode(m)) wire.send(frame);
     };
     const wire = new Wire({
-      ...{ infohash: hash, peerId },
+      ...{ infohash: hash, peerId, answering: !initiator },
       on: {
         bytes: (b) => void this.p.send(conn, b),
         open: () => {
