@@ -36,10 +36,10 @@ web/dist/index.html: $(WEB_SOURCES) | setup
 run: build ## start Shoal with a demonstration stream; state in DATA (./data), DEMO=0 for none
 	@exec node scripts/demo.mjs '$(DATA)'
 
-test: build ## run every kind of test, browser included (at most 10 minutes on 2 cores)
+test: build ## run every kind of test, browser included (about 13 minutes on 2 cores)
 	@scripts/test
 
-faults: build ## test what a tab in the swarm does when something around it fails (4 minutes)
+faults: build ## test what a tab in the swarm does when something around it fails (5 minutes)
 	@npm --prefix web run --silent test:faults
 
 soak: build ## run the tests with their full counts: kill tests, fuzzing, long plays
@@ -50,7 +50,7 @@ soak: build ## run the tests with their full counts: kill tests, fuzzing, long p
 bench: build ## measure beside peers and physical limits; see docs/BENCHMARKS.md
 	@go run ./bench $(BENCH)
 
-bench-browser: build ## measure tabs in the swarm beside HTTP alone and p2p-media-loader (15 minutes)
+bench-browser: build ## measure tabs in the swarm beside HTTP alone and p2p-media-loader (14 minutes)
 	@go run ./bench browser
 
 lint: setup ## check style and laws
