@@ -147,7 +147,6 @@ function manifestFrom(value: unknown): Manifest {
   };
 }
 
-/** A server that says nothing of consent has no swarm for pages: there is nothing to consent to. */
 /** What is no ICE server is left out. */
 function iceServerFrom(value: unknown): RTCIceServer[] {
   const { urls, username, credential } = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
@@ -155,6 +154,7 @@ function iceServerFrom(value: unknown): RTCIceServer[] {
   return [{ urls, ...(typeof username === "string" && typeof credential === "string" ? { username, credential } : {}) }];
 }
 
+/** A server that says nothing of consent has no swarm for pages: there is nothing to consent to. */
 function policyFrom(o: Record<string, unknown>): Policy {
   const said = o["consent"];
   return {

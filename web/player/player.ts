@@ -570,16 +570,9 @@ export class Player extends EventTarget {
 
   /** Waits, but not longer than until something happens. */
   private rest(ms: number, signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.wake = done;
-      signal.addEventListener("abort", done);
-    });
+    const woken = new AbortController();
+    this.wake = () => woken.abort();
+    return sleep(ms, AbortSignal.any([signal, woken.signal]));
   }
 }
 

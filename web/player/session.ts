@@ -1,6 +1,7 @@
 // One stream while it is watched: which entries it has, the playlists that follow from them, and the verified media
 // that they name. It knows no player: hls.js and others are given what they ask for.
 import { type Book, Fork } from "./book.ts";
+import type { Bytes } from "./bytes.ts";
 import { Entries } from "./bus/entries.ts";
 import { entryFrom, type Entry, order, type Position } from "./documents.ts";
 import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
@@ -200,15 +201,15 @@ export class Session implements Lists {
   /** What the swarm brings while the origin keeps silent for long, as one does that is gone; else what is fetched. */
   private async sooner(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, fetched: Promise<Verified>, signal: AbortSignal): Promise<Verified> {
     await sleep(silentMs, signal);
-    const bytes = await swarming.whenHere(what.r, what.at, signal);
-    const entry = this.source.book(what.r).at(what.at)?.entry;
-    if (!bytes || !entry) return fetched;
-    this.source.forget(url);
-    return { bytes, entries: [entry], ms: 0 };
+    return this.vouched(url, what, await swarming.whenHere(what.r, what.at, signal)) ?? fetched;
   }
 
   private async brought(swarming: Swarming, url: string, what: Wanted & { kind: "piece" }, wait: boolean, signal: AbortSignal): Promise<Verified | null> {
-    const bytes = await swarming.piece(what.r, what.at, wait, signal);
+    return this.vouched(url, what, await swarming.piece(what.r, what.at, wait, signal));
+  }
+
+  /** A piece that the swarm brought, with the entry that vouches for it; the origin is not asked for it any more. */
+  private vouched(url: string, what: Wanted & { kind: "piece" }, bytes: Bytes | null): Verified | null {
     const entry = this.source.book(what.r).at(what.at)?.entry;
     if (!bytes || !entry) return null;
     this.source.forget(url);
