@@ -201,11 +201,11 @@ func TestABrowserMeetsNativePeers(t *testing.T) {
 				tr := newWebTracker(t)
 				echoing(t, tr, 0, func(o *bt.Options) { o.WebRTC = ":0" })
 				loopbacks := regexp.MustCompile(`a=candidate:[^\r]* (127\.|::1 )[^\r]*\r\n`)
-				tr.rewrite = func(m map[string]any) { // so that they meet by the others
+				tr.rewriting(func(m map[string]any) { // so that they meet by the others
 					if d, ok := m["answer"].(map[string]any); ok {
 						d["sdp"] = loopbacks.ReplaceAllString(d["sdp"].(string), "")
 					}
-				}
+				})
 				if h := c.meet(t, "b", tr, true, nil); h.Type != "host" || h.Address == "127.0.0.1" {
 					t.Errorf("they met by %+v", h)
 				}
@@ -241,13 +241,13 @@ func TestABrowserMeetsNativePeers(t *testing.T) {
 				}
 				tr := newWebTracker(t)
 				hosts := regexp.MustCompile(`a=candidate:[^\r]* typ host[^\r]*\r\n`)
-				tr.rewrite = func(m map[string]any) { // nothing but the seed's public address is in reach
+				tr.rewriting(func(m map[string]any) { // nothing but the seed's public address is in reach
 					for _, kind := range []string{"offer", "answer"} {
 						if d, ok := m[kind].(map[string]any); ok {
 							d["sdp"] = hosts.ReplaceAllString(d["sdp"].(string), "")
 						}
 					}
-				}
+				})
 				inside := nat(t, at)
 				echoing(t, tr, 0, func(o *bt.Options) { o.WebRTC, o.PublicIP = inside, netip.MustParseAddr("127.0.0.1") })
 				if h := c.meet(t, "d", tr, true, nil); h.Type != "srflx" || h.Address != "127.0.0.1" {

@@ -30,8 +30,6 @@ type said struct {
 type webTracker struct {
 	t   testing.TB
 	url string
-	// rewrite changes what it passes on.
-	rewrite func(m map[string]any)
 
 	mu      sync.Mutex
 	changed chan struct{}
@@ -39,6 +37,8 @@ type webTracker struct {
 	said    []said
 	open    int
 	refuse  bool
+	// rewrite changes what it passes on.
+	rewrite func(m map[string]any)
 }
 
 func newWebTracker(t testing.TB) *webTracker {
@@ -113,12 +113,22 @@ func (tr *webTracker) pass(m said, all map[string]any) {
 }
 
 func (tr *webTracker) send(to string, m map[string]any) {
-	if tr.rewrite != nil {
-		tr.rewrite(m)
+	tr.mu.Lock()
+	rewrite := tr.rewrite
+	tr.mu.Unlock()
+	if rewrite != nil {
+		rewrite(m)
 	}
 	b, err := json.Marshal(m)
 	check(tr.t, err)
 	tr.raw(to, b)
+}
+
+// rewriting has f change what it passes on from now on.
+func (tr *webTracker) rewriting(f func(m map[string]any)) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.rewrite = f
 }
 
 func (tr *webTracker) raw(to string, b []byte) {

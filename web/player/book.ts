@@ -8,8 +8,11 @@ export class Fork extends Error {
   override name = "Fork";
 }
 
-/** A window of 30 s of 160 ms pieces is 188; a long GOP and the one before it may be more. */
+// Of a window of 30 s in 160 ms pieces there are 188 entries. Twice that are kept, and all
+// of 90 s: a rewound element is inside the window, and a long GOP may make it longer.
+const minEntries = 400;
 const maxEntries = 2_000;
+const keptMs = 90_000; // behind the newest, by when they were issued
 
 export class Book {
   private readonly places = new Map<string, SignedEntry>();
@@ -29,8 +32,17 @@ export class Book {
     if (after && after.entry.prev !== digest) throw new Fork(`entry ${entry.epoch}/${entry.n + 1} does not follow the one before it`);
     this.places.set(place(entry), signed);
     if (!this.last || order(this.last.entry, entry) < 0) this.last = signed;
-    if (this.places.size > maxEntries) this.places.delete(this.places.keys().next().value!);
+    this.prune(this.last.entry.issued - keptMs);
     return true;
+  }
+
+  /** Lets go of entries in the order in which they came, which is nearly that of their places. */
+  private prune(before: number): void {
+    for (const [key, { entry }] of this.places) {
+      const { size } = this.places;
+      if (size <= minEntries || (size <= maxEntries && entry.issued >= before)) return;
+      this.places.delete(key);
+    }
   }
 
   at(p: Position): SignedEntry | undefined {

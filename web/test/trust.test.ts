@@ -204,4 +204,19 @@ describe("one history", () => {
     expect(book.segment(1)?.length).toBe(5);
     expect(book.missingBefore(0)).toEqual({ epoch, n: 4 });
   });
+
+  test("of a stream that is watched for long, the last 90 s are kept, and of one that was away the entries before", async () => {
+    const began = Date.now();
+    const signed = await opened(entry(0));
+    // Books trust who adds: what is signed need not change for each of so many.
+    const nth = (n: number, issued: number) => ({ ...signed, digest: `${n}`, entry: { ...signed.entry, n, issued, prev: `${n - 1}` } });
+    const book = new Book();
+    const size = (count: number) => Array.from({ length: count }, (_, n) => book.at({ epoch, n })).filter(Boolean).length;
+    for (let n = 0; n < 1_500; n++) book.add(nth(n, began + n * 150));
+    expect(size(1_500)).toBe(90_000 / 150 + 1);
+    book.add(nth(1_500, began + 3_600_000));
+    expect(size(1_501)).toBe(400);
+    for (let n = 1_501; n < 5_000; n++) book.add(nth(n, began + 3_600_000 + n));
+    expect(size(5_000)).toBe(2_000);
+  });
 });
