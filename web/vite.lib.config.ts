@@ -23,7 +23,7 @@ export default defineConfig(({ mode }) => ({
     emptyOutDir: mode === "npm",
     target: "es2022",
     lib: { entry: entries(mode), formats: ["es"] },
-    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, entryFileNames: "[name].js", ...(mode === "npm" ? {} : { chunkFileNames: "assets/[name]-[hash].js" }) }, checks },
+    rollupOptions: { external: mode === "npm" ? [/^hls\.js(\/|$)/] : [], output: { minify: true, entryFileNames: "[name].js", ...(mode === "npm" ? {} : { chunkFileNames: "assets/[name]-[hash].js", assetFileNames: "assets/[name]-[hash][extname]" }) }, checks },
     minify: true,
   },
 }));

@@ -3,6 +3,9 @@
 import { buffers, type Command, type Event, own } from "./protocol.ts";
 import type { MakeWire } from "./wires.ts";
 
+/** The engine's code, in a file of its own. */
+const file = new URL("./worker.ts", import.meta.url);
+
 /** In which a worker must have loaded. */
 const loadMs = 10_000;
 /** Commands that wait for the engine to be there. */
@@ -81,7 +84,7 @@ export class Engine {
   private inWorker(): Promise<Side | null> {
     let worker: Worker;
     try {
-      worker = this.o.worker ? this.o.worker() : new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+      worker = this.o.worker ? this.o.worker() : new Worker(file, { type: "module" });
     } catch {
       return Promise.resolve(null);
     }
@@ -111,7 +114,8 @@ export class Engine {
   }
 
   private async inPage(): Promise<Side> {
-    const [{ Host }, makeWire] = await Promise.all([import("./host.ts"), this.o.makeWire ?? import("../wire/wire.ts").then(({ Wire }): MakeWire => (o) => new Wire(o))]);
+    const { Host, Wire } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ file.href)) as typeof import("./worker.ts");
+    const makeWire: MakeWire = this.o.makeWire ?? ((o) => new Wire(o));
     // As a worker's messages would; timers wait for long in a hidden tab.
     const { port1, port2 } = new MessageChannel();
     const host = new Host(makeWire, (events) => port1.postMessage(events, buffers(events)));
