@@ -35,12 +35,16 @@ type follower struct {
 	// seen reports whether a message of a lossy stream was handled already. It is
 	// set only where sequences may be used again (PIECES), and asked only about
 	// messages read again after an interruption.
-	seen   func(jetstream.Msg) bool
+	seen func(jetstream.Msg) bool
+	// stamped is of a lossy stream as well (TELEMETRY): where the message at our place is no
+	// longer the one of that time, its sequence was used again, and time says where to go on.
+	stamped bool
 	handle func(ctx context.Context, m jetstream.Msg, seq uint64) error
 	// caughtUp is called once, when what existed at the start was handled.
 	caughtUp func()
 
 	last     uint64 // stream sequence of the last message handled, 0: none yet
+	lastAt   time.Time
 	target   uint64 // of the last message that existed at the start
 	targeted bool
 }
@@ -131,7 +135,7 @@ func (f *follower) session(ctx, connection context.Context) error {
 				return err
 			}
 		}
-		f.last = seq
+		f.last, f.lastAt = seq, meta.Timestamp
 		if seq >= f.target || meta.NumPending == 0 {
 			f.catchUp()
 		}
@@ -161,6 +165,19 @@ func (f *follower) place(ctx context.Context) (config jetstream.ConsumerConfig, 
 	case f.last == 0:
 		config.DeliverPolicy = jetstream.DeliverByStartTimePolicy
 		config.OptStartTime = &f.since
+	case f.stamped:
+		same, err := f.b.stillAt(ctx, f.stream, f.last, f.lastAt)
+		if err != nil {
+			return config, 0, err
+		}
+		if same {
+			config.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
+			config.OptStartSeq = f.last + 1
+			break
+		}
+		after := f.lastAt.Add(1)
+		config.DeliverPolicy = jetstream.DeliverByStartTimePolicy
+		config.OptStartTime = &after
 	case f.seen == nil:
 		config.DeliverPolicy = jetstream.DeliverByStartSequencePolicy
 		config.OptStartSeq = f.last + 1

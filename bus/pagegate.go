@@ -15,7 +15,7 @@ import (
 // and refuses what no page needs. Who may use which subject is the server's to decide;
 // here is what its permissions do not cover: how much a page may send, and parts of
 // messages that others would act on. An answer address makes JetStream publish where the
-// page could not, headers steer streams, and of a queue group each message reaches one
+// page could not, so that the only one is where the page hears advice; headers steer streams, and of a queue group each message reaches one
 // page only.
 //
 // It is stricter than the server about spelling, so that both see the same operations.
@@ -108,10 +108,10 @@ func (g *pageGate) operation(line string) error {
 			return errors.New("UNSUB is for an id")
 		}
 	case "PUB":
-		if len(args) != 2 {
-			return errors.New("PUB is for a subject and a size; pages ask for no answers")
+		if len(args) == 3 && args[1] != answersTo(args[0]) || len(args) < 2 || len(args) > 3 {
+			return errors.New("PUB is for a subject and a size; pages ask for answers to reports alone, where advice comes")
 		}
-		size, err := strconv.ParseUint(args[1], 10, 31)
+		size, err := strconv.ParseUint(args[len(args)-1], 10, 31)
 		if err != nil {
 			return errors.New("the size of a message is no number")
 		}
@@ -123,4 +123,13 @@ func (g *pageGate) operation(line string) error {
 		return errors.New("only CONNECT, PING, PONG, SUB, UNSUB and PUB are for pages")
 	}
 	return nil
+}
+
+// answersTo is where JetStream may answer a page that reports: nobody else hears what comes there.
+func answersTo(subject string) string {
+	rest, ok := strings.CutPrefix(subject, subjectRoot+".telemetry.")
+	if !ok {
+		return ""
+	}
+	return subjectRoot + ".control." + rest
 }

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -20,7 +21,8 @@ import (
 //	PEERS     shoal.peer.<region>.<stream>         event.PeerFact; <stream> may be an infohash
 //	DEAD      shoal.dead.<consumer>                what a consumer gave up on
 //	(none)    shoal.control.<stream>.<session>     advice to one page
-//	(none)    shoal.telemetry.<stream>.<session>   what one page reports
+//	TELEMETRY shoal.telemetry.<stream>.<session>   event.Report, a line each
+//	SINKS     shoal.sink.<name>                    how far a sink of telemetry is, in its own format
 //
 // Every follow is an ephemeral, unacknowledged, ordered consumer of one subject (or
 // of all of STREAM), whose place is kept by the follower (see follower.go): what a
@@ -33,6 +35,9 @@ const (
 	streamStream   = "STREAM"
 	streamPeers    = "PEERS"
 	streamDead     = "DEAD"
+
+	streamTelemetry = "TELEMETRY"
+	streamSinks     = "SINKS"
 )
 
 func pieceSubject(id event.StreamID, r event.Rendition) string {
@@ -71,6 +76,20 @@ func controlSubject(id event.StreamID, session string) string {
 func telemetrySubject(id event.StreamID, session string) string {
 	return subjectRoot + ".telemetry." + string(id) + "." + session
 }
+
+const allReports = subjectRoot + ".telemetry.*.*"
+
+// streamOfReport reads the stream from a telemetry subject: the server lets a page use no other.
+func streamOfReport(subject string) (event.StreamID, error) {
+	rest, ok := strings.CutPrefix(subject, subjectRoot+".telemetry.")
+	id, _, _ := strings.Cut(rest, ".")
+	if !ok {
+		return "", fmt.Errorf("%q is not a subject of telemetry", subject)
+	}
+	return event.ParseStreamID(id)
+}
+
+func sinkSubject(name string) string { return subjectRoot + ".sink." + name }
 
 // ofToken and ofName stand in subjects for the stream and the session that a page's
 // token names; the server puts them in (scoped signing keys, see auth.go).
@@ -124,6 +143,13 @@ const (
 	// peersOfSwarm bounds the facts about one swarm, so that a crowd, or who plays one,
 	// takes no room from the others.
 	peersOfSwarm = 100_000
+
+	keepTelemetry  = 24 * time.Hour
+	telemetryBytes = 2 << 30
+	// reportsOfSession bounds what one session may have kept: a day of one each 4 s.
+	reportsOfSession = 21_600
+	maxReportMessage = event.MaxReport + 1<<10
+	sinkStates       = 16 // kept of each sink, for whoever looks into a failure
 )
 
 // Limits bounds what the bus keeps. The zero value means the defaults.
@@ -208,12 +234,31 @@ func table(l Limits) []jetstream.StreamConfig {
 		MaxBytes:          min(peersBytes, l.PiecesBytes/8+1),
 		MaxMsgsPerSubject: peersOfSwarm,
 	}
-	all := []jetstream.StreamConfig{pieces, manifest, facts, peers, dead}
+	telemetry := jetstream.StreamConfig{
+		Name:              streamTelemetry,
+		Description:       "What viewers, seeds and edges report; the tail may be lost in a crash.",
+		Subjects:          []string{allReports},
+		MaxAge:            keepTelemetry,
+		MaxBytes:          min(telemetryBytes, l.PiecesBytes/2+1),
+		MaxMsgsPerSubject: reportsOfSession,
+		MaxMsgSize:        maxReportMessage,
+		// Nothing of it has an id: a report names itself (session and number).
+		Duplicates:  time.Second,
+		PersistMode: jetstream.AsyncPersistMode,
+	}
+	sinks := jetstream.StreamConfig{
+		Name:              streamSinks,
+		Description:       "How far each sink of telemetry is.",
+		Subjects:          []string{sinkSubject("*")},
+		MaxMsgsPerSubject: sinkStates,
+		Duplicates:        dedup,
+	}
+	all := []jetstream.StreamConfig{pieces, manifest, facts, peers, dead, telemetry, sinks}
 	for i := range all {
 		all[i].Storage = jetstream.FileStorage
 		all[i].Retention = jetstream.LimitsPolicy
 		all[i].Discard = jetstream.DiscardOld
-		all[i].MaxMsgSize = maxPayload
+		all[i].MaxMsgSize = cmp.Or(all[i].MaxMsgSize, maxPayload)
 		all[i].AllowDirect = true
 		all[i].Replicas = 1
 	}
