@@ -39,7 +39,7 @@ type follower struct {
 	// stamped is of a lossy stream as well (TELEMETRY): where the message at our place is no
 	// longer the one of that time, its sequence was used again, and time says where to go on.
 	stamped bool
-	handle func(ctx context.Context, m jetstream.Msg, seq uint64) error
+	handle  func(ctx context.Context, m jetstream.Msg, seq uint64) error
 	// caughtUp is called once, when what existed at the start was handled.
 	caughtUp func()
 

@@ -109,7 +109,7 @@ func (g *pageGate) operation(line string) error {
 		}
 	case "PUB":
 		if len(args) == 3 && args[1] != answersTo(args[0]) || len(args) < 2 || len(args) > 3 {
-			return errors.New("PUB is for a subject and a size; pages ask for answers to reports alone, where advice comes")
+			return errors.New("PUB is for a subject and a size; pages ask for no answers but those to their reports, where advice comes")
 		}
 		size, err := strconv.ParseUint(args[len(args)-1], 10, 31)
 		if err != nil {
