@@ -2,8 +2,8 @@
 // whatever order they arrive in.
 import { type Entry, order, type Position } from "../documents.ts";
 
-/** How many of a rendition's newest entries are remembered. */
-const chainWindow = 4096;
+/** How many of a rendition's newest entries are remembered: as many as a live window has at most. */
+const chainWindow = 1024;
 
 /** Why an entry is not taken in: it lies before what is remembered, breaks a link, or gives evidence of a fork. */
 export type Breach = { kind: "outside" | "link" } | Fork;
@@ -17,9 +17,13 @@ export interface Fork {
   seen: string;
 }
 
-interface Link {
-  entry: Entry;
+/** What others are held against of an entry: less than all of it, for there are many. */
+interface Link extends Position {
   digest: string;
+  prev: string;
+  msn: number;
+  dsn: number;
+  part: number;
 }
 
 export class Chain {
@@ -30,23 +34,25 @@ export class Chain {
    * neighbours. One that is known already is no breach. An entry that fails leaves the chain as it was.
    */
   check(entry: Entry, digest: string): Breach | null {
-    const l = { entry, digest };
+    const { epoch, n, prev, msn, dsn, part } = entry;
+    const l = { epoch, n, digest, prev, msn, dsn, part };
     const i = this.search(entry);
     const here = this.links[i];
-    if (here && order(here.entry, entry) === 0) return here.digest === digest ? null : { kind: "fork", at: place(entry), known: here.digest, seen: digest };
+    if (here && order(here, entry) === 0) return here.digest === digest ? null : { kind: "fork", at: place(entry), known: here.digest, seen: digest };
     const full = this.links.length === chainWindow;
     if (i === 0 && full) return { kind: "outside" };
     const before = this.links[i - 1];
     const breach = (before && between(before, l)) ?? (here && between(l, here)) ?? null;
     if (breach) return breach;
+    if (before?.digest === prev) l.prev = before.digest; // one string in place of two
     this.links.splice(i, 0, l);
     if (full) this.links.shift();
     return null;
   }
 
   /** The last entry by position. */
-  get newest(): Entry | undefined {
-    return this.links.at(-1)?.entry;
+  get newest(): Position | undefined {
+    return this.links.at(-1);
   }
 
   /** The index of the first link at or after p. */
@@ -54,7 +60,7 @@ export class Chain {
     let [low, high] = [0, this.links.length];
     while (low < high) {
       const mid = (low + high) >> 1;
-      if (order(this.links[mid]!.entry, p) < 0) low = mid + 1;
+      if (order(this.links[mid]!, p) < 0) low = mid + 1;
       else high = mid;
     }
     return low;
@@ -62,11 +68,10 @@ export class Chain {
 }
 
 /** Checks two links with nothing known between them. */
-function between(first: Link, next: Link): Breach | null {
-  const [a, b] = [first.entry, next.entry];
+function between(a: Link, b: Link): Breach | null {
   if (a.epoch !== b.epoch) return null; // nothing is asked of two epochs: where all entries expired, counting starts afresh
   if (a.n + 1 === b.n) {
-    if (b.prev !== first.digest) return { kind: "fork", at: place(a), known: first.digest, seen: b.prev };
+    if (b.prev !== a.digest) return { kind: "fork", at: place(a), known: a.digest, seen: b.prev };
     const steps =
       (b.msn === a.msn ? b.part === a.part + 1 && b.dsn === a.dsn : b.msn === a.msn + 1 && b.part === 0) && (b.dsn === a.dsn || b.dsn === a.dsn + 1);
     return steps ? null : { kind: "link" };
