@@ -19,6 +19,8 @@ type commands struct {
 	Sim     simCmd     `cmd:"" help:"Simulate swarms of thousands of viewers, beside other ways to reach them."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and lacks, and what to do."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	Chdb chdbCmd `cmd:"" hidden:"" help:"Run the embedded ClickHouse, for the shoal that started this."`
 }
 
 // Common are the flags that every command has.

@@ -123,8 +123,9 @@ func eachFlag(n *kong.Node, fn func(*kong.Flag)) {
 const envPrefix = "SHOAL"
 
 // othersVariables begin with our prefix and set no flag: the first tells tests to take
-// their time; the others, Kubernetes sets for a service that is called shoal.
-var othersVariables = regexp.MustCompile(`^SHOAL_(SOAK|SERVICE_(HOST|PORT.*)|PORT(_.*)?)$`)
+// their time, the second set-up and tests where ClickHouse's library is; the others,
+// Kubernetes sets for a service that is called shoal.
+var othersVariables = regexp.MustCompile(`^SHOAL_(SOAK|CHDB|SERVICE_(HOST|PORT.*)|PORT(_.*)?)$`)
 
 // knownVariables refuses SHOAL_… variables that set nothing, as knownKeys does keys.
 func knownVariables(parser *kong.Kong, environ []string) error {

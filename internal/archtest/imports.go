@@ -53,12 +53,20 @@ var exclusive = []struct {
 		why: "swarm/bt owns WebRTC and STUN; everybody else is handed links",
 	},
 	{
+		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb"},
+		why: "a library of C has one wrapper, which knows who owns which memory",
+	},
+	{
+		library: "github.com/ClickHouse", homes: []string{"analytics", "bench"},
+		why: "analytics is the one place that knows ClickHouse; everybody else meets it through facts on the bus",
+	},
+	{
 		library: "flag", homes: []string{"cmd", "bench"}, tests: true,
 		why: "only commands read flags; the rest is told what it needs, so that tests and other programs can",
 	},
 	{
-		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor"}, tests: true,
-		why: "shoal needs no other program while it runs; doctor asks which are there",
+		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor", "analytics/chdb"}, tests: true,
+		why: "shoal needs no other program while it runs; doctor asks which are there, analytics/chdb starts shoal itself",
 	},
 	{
 		library: "log", homes: nil,
