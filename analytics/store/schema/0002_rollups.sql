@@ -2,7 +2,7 @@
 -- +goose Up
 CREATE TABLE IF NOT EXISTS rollup_10s
 (
-    t DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)) COMMENT 'when the ten seconds begin',
+    t DateTime('UTC') COMMENT 'when the ten seconds begin' CODEC(DoubleDelta, ZSTD(1)),
     stream LowCardinality(String),
     rendition LowCardinality(String),
     region LowCardinality(String),

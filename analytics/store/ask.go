@@ -1,0 +1,14 @@
+package store
+
+import (
+	"context"
+	"fmt"
+)
+
+// Ask scans the one row that a question has.
+func (s *Store) Ask(ctx context.Context, question string, into ...any) error {
+	if err := s.conn.QueryRow(ctx, question).Scan(into...); err != nil {
+		return fmt.Errorf("ask ClickHouse: %w", explain(err))
+	}
+	return nil
+}
