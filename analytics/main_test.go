@@ -17,6 +17,9 @@ import (
 // victimEnv makes this program a sink that a test kills: where the bus is, its credentials and the store.
 const victimEnv = "SHOAL_TEST_SINK"
 
+// busEnv makes it a bus that a test kills: its directory and where it listens.
+const busEnv = "SHOAL_TEST_BUS"
+
 func TestMain(m *testing.M) {
 	if where := os.Getenv(victimEnv); where != "" {
 		if err := victim(strings.Fields(where)); err != nil {
@@ -24,6 +27,15 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		return
+	}
+	if where := os.Getenv(busEnv); where != "" {
+		dir, at, _ := strings.Cut(where, " ")
+		if _, err := bus.StartServer(context.Background(), bus.ServerOptions{Dir: dir, Listen: at}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		fmt.Println("here")
+		select {}
 	}
 	os.Exit(chdbtest.Main(m))
 }

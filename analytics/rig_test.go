@@ -76,15 +76,18 @@ type load struct {
 	bytes   atomic.Int64
 }
 
+var crowds atomic.Int64
+
 // crowd has viewers report, each over and over, until stop is called.
 func crowd(t testing.TB, b *bus.Bus, viewers int) *load {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	l := &load{}
+	number := crowds.Add(1)
 	for i := range viewers {
 		all.Go(func() {
-			session := fmt.Sprintf("viewer%020d", i)
+			session := fmt.Sprintf("crowd%04dviewer%06d", number, i)
 			for n := int64(0); ctx.Err() == nil; n++ {
 				r := report(session, n)
 				// What is not acknowledged may be there or not: it is sent again until it is.

@@ -70,6 +70,17 @@ func kills() int {
 	return 4
 }
 
+// planned waits until a sink has recorded so many plans more.
+func planned(t testing.TB, b *bus.Bus, more uint64) {
+	t.Helper()
+	_, before, err := b.LastSinkState(t.Context(), "clickhouse")
+	check(t, err)
+	for now := before; now < before+more; pause(t, 5*time.Millisecond) {
+		_, now, err = b.LastSinkState(t.Context(), "clickhouse")
+		check(t, err)
+	}
+}
+
 func TestASinkThatIsKilledLosesAndDoublesNothing(t *testing.T) {
 	server, err := bus.StartServer(t.Context(), bus.ServerOptions{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
 	check(t, err)
@@ -89,7 +100,8 @@ func TestASinkThatIsKilledLosesAndDoublesNothing(t *testing.T) {
 		if !bufio.NewScanner(out).Scan() {
 			t.Fatal("the sink did not start")
 		}
-		pause(t, time.Duration(200+rand.IntN(1_500))*time.Millisecond)
+		planned(t, b, 1+rand.Uint64N(4))
+		pause(t, time.Duration(rand.IntN(150))*time.Millisecond) // anywhere between a plan and the next
 		check(t, cmd.Process.Kill())
 		_ = cmd.Wait() // killed
 	}
@@ -104,9 +116,10 @@ func TestAnEngineThatIsKilledLosesAndDoublesNothing(t *testing.T) {
 	b := bustest.Start(t)
 	s := opened(t, e.DSN("shoal", "killed"))
 	l := crowd(t, b, 8)
-	begin(t, analytics.SinkOptions{Bus: b, Store: s, Rows: 500, Wait: 50 * time.Millisecond})
+	begin(t, analytics.SinkOptions{Bus: b, Store: s, Rows: 2_000, Wait: 50 * time.Millisecond})
 	for range kills() {
-		pause(t, time.Duration(200+rand.IntN(1_000))*time.Millisecond)
+		planned(t, b, 1+rand.Uint64N(4))
+		pause(t, time.Duration(rand.IntN(150))*time.Millisecond)
 		chdbtest.Kill(t, e)
 	}
 	l.stop()
