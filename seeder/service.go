@@ -310,6 +310,13 @@ func (s *Service) known() []*stream {
 	return out
 }
 
+// Has reports whether a stream is one of this installation's.
+func (s *Service) Has(id event.StreamID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.streams[id] != nil
+}
+
 // byName returns the stream that has the name now.
 func (s *Service) byName(name string) *stream {
 	s.mu.RLock()
