@@ -23,6 +23,7 @@ type follower interface {
 	FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error
 	FollowEntries(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(ctx context.Context, seq uint64, payload []byte, trace string) error) error
 	FollowCloses(ctx context.Context, fn func(ctx context.Context, id event.StreamID, r event.Rendition, f event.FileClosed) error) error
+	PublishReport(ctx context.Context, r *event.Report) error
 	LastEntries(ctx context.Context, id event.StreamID, r event.Rendition, n int) (payloads [][]byte, lastSeq uint64, err error)
 }
 

@@ -75,6 +75,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	if s.opts.Telemetry {
+		g.Go(func() error { s.report(ctx); return nil })
+	}
 	g.Go(func() error {
 		t := time.NewTicker(tickInterval)
 		defer t.Stop()

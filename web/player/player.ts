@@ -11,13 +11,15 @@ import { Meter } from "./meter.ts";
 import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
-import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
+import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
+import type { Moment, State } from "./moment.ts";
 import type { Run, Runner } from "./runs.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
 import { sleep } from "./sleep.ts";
 import { none as noCounts, sum, type SwarmCounts } from "./swarmcounts.ts";
+import { swarmView } from "./swarmview.ts";
 import { deviceClass } from "./telemetry/deviceclass.ts";
 import { privacyControl, telling } from "./telemetry/permission.ts";
 import { Reporting } from "./telemetry/reporting.ts";
@@ -26,32 +28,7 @@ import { fingerprint } from "./trust.ts";
 import type { Percentiles, Stats } from "./stats.ts";
 import type { SwarmView, Telling, View } from "./view.ts";
 
-export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
-
-/** What is played at a moment. Times are ms. */
-export interface Moment {
-  state: State;
-  provenance: Provenance;
-  delayMs: number | null; // from the camera's arrival at ingest to the screen
-  piecesVerified: number;
-  piecesRejected: number;
-  stalls: number;
-  stalledMs: number;
-  firstFrameMs: number | null; // since the page began, or since the stream went live
-  streamId: string | null;
-  key: string | null; // the creator's root key, as a fingerprint
-  engine: "webcrypto" | "noble";
-  width: number;
-  height: number;
-  bitrate: number; // bit/s
-  codecs: string;
-  bufferMs: number;
-  targetMs: number | null; // the delay that the player steers to, from the jitter it measures
-  jitterMs: number;
-  epoch: number | null;
-  n: number | null;
-  detail: string; // what makes it broken or unplayable, for the technically minded
-}
+export type { Moment, State } from "./moment.ts";
 
 const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
@@ -59,7 +36,6 @@ const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
-const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
 const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
@@ -320,23 +296,7 @@ export class Player extends EventTarget {
   }
 
   private swarmView(): SwarmView {
-    const swarming = this.session?.swarming;
-    const figures = swarming?.figures;
-    const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
-    const minute = this.meter.minute(performance.now());
-    const detail = this.busy ? busySays : (swarming?.wrong() ?? "");
-    return {
-      state: this.busy ? "trouble" : !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
-      detail: peers.length > 0 ? "" : detail,
-      peers: peers.map((p) => {
-        const rtc = swarming?.rtc.get(p.conn);
-        return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
-      }),
-      bytes: { ...this.meter.total },
-      uploaded: this.meter.uploaded,
-      up: 8 * (minute.at(-1)?.up ?? 0),
-      minute,
-    };
+    return swarmView(this.session?.swarming ?? null, this.busy, this.meter);
   }
 
   private findings(): Findings {

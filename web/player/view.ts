@@ -1,7 +1,7 @@
 // Everything that a page draws of one player, at one moment.
 import type { Consent, Limit, Mode } from "./consent.ts";
 import type { Counts, Second } from "./meter.ts";
-import type { Moment } from "./player.ts";
+import type { Moment } from "./moment.ts";
 
 export type { Consent, Limit, Mode } from "./consent.ts";
 export type { Counts, Deliverer, Second } from "./meter.ts";

@@ -1,7 +1,7 @@
 // Makes reports of what changed between two readings of a player.
 import type { Allowed } from "../consent.ts";
 import type { Counts, Second } from "../meter.ts";
-import type { Moment } from "../player.ts";
+import type { Moment } from "../moment.ts";
 import type { Stats } from "../stats.ts";
 import type { PeerView } from "../view.ts";
 import { type Arrival, Arrivals } from "./arrivals.ts";

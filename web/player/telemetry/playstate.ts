@@ -1,5 +1,5 @@
 // What a player does, in the words of reports.
-import type { State } from "../player.ts";
+import type { State } from "../moment.ts";
 import type { PlayState } from "./report.ts";
 
 /** What the state is read from. */
