@@ -39,9 +39,10 @@ type document struct {
 	STUN       []string                           `json:"stun,omitempty"`     // as seeds
 	Consent    string                             `json:"consent,omitempty"`  // where there are swarms
 	Sensitive  bool                               `json:"sensitive,omitempty"`
-	Pass       string                             `json:"pass,omitempty"` // relative address
-	ICE        []ICEServer                        `json:"ice,omitempty"`  // for pages
-	Relay      bool                               `json:"relay,omitzero"` // there is TURN among them
+	Pass       string                             `json:"pass,omitempty"`     // relative address
+	ICE        []ICEServer                        `json:"ice,omitempty"`      // for pages
+	Relay      bool                               `json:"relay,omitzero"`     // there is TURN among them
+	Telemetry  bool                               `json:"telemetry,omitzero"` // reports are wanted
 }
 
 // ICEServer is one that pages use for WebRTC, an RTCIceServer of the W3C's API.
@@ -72,6 +73,7 @@ func (s *Service) invite(doc *document, st *stream, r *http.Request) {
 	if r.URL.RawQuery != "" {
 		return
 	}
+	doc.Telemetry = s.opts.Telemetry
 	if s.opts.Passes != nil {
 		doc.Pass = "pass"
 	}

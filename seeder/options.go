@@ -23,6 +23,7 @@ type follower interface {
 	FollowPieces(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(context.Context, *event.Piece) error) error
 	FollowEntries(ctx context.Context, id event.StreamID, r event.Rendition, since time.Time, fn func(ctx context.Context, seq uint64, payload []byte, trace string) error) error
 	FollowCloses(ctx context.Context, fn func(ctx context.Context, id event.StreamID, r event.Rendition, f event.FileClosed) error) error
+	PublishReport(ctx context.Context, r *event.Report) error
 	LastEntries(ctx context.Context, id event.StreamID, r event.Rendition, n int) (payloads [][]byte, lastSeq uint64, err error)
 }
 
@@ -81,6 +82,13 @@ type Options struct {
 	// Passes admits pages to NATS, at /nats on this server; nil has none.
 	Passes func(event.StreamID) (bus.Pass, error)
 
+	// Telemetry has players told that reports are wanted (docs/spec/telemetry.md), and the
+	// seed itself report what it saw of each live stream.
+	Telemetry bool
+	// Region is where this server is, as its reports say: 1 to 32 of a-z, 0-9 and -, the
+	// first a letter. Default local.
+	Region string
+
 	// PublicURL is how viewers reach this server, such as https://live.example.org.
 	// Empty makes links that are relative to it.
 	PublicURL string
@@ -129,6 +137,7 @@ func (o Options) withDefaults() Options {
 	o.ArchiveAge = cmp.Or(o.ArchiveAge, 7*24*time.Hour)
 	o.ArchiveBytes = cmp.Or(o.ArchiveBytes, 20<<30)
 	o.Consent = cmp.Or(o.Consent, "ask")
+	o.Region = cmp.Or(o.Region, "local")
 	o.MaxHeld = cmp.Or(o.MaxHeld, 8192)
 	o.MaxPeers = cmp.Or(o.MaxPeers, 512)
 	return o

@@ -142,6 +142,7 @@ func (r *rendition) isLive(now time.Time) bool {
 // observe measures how long released pieces took, but not those replayed at the start.
 func (r *rendition) observe(released []*item) {
 	now := time.Now()
+	r.stream.seen.pieces(now, r.since, released)
 	for _, it := range released {
 		if it.data == nil || it.received.Before(r.since) {
 			continue

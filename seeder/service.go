@@ -75,6 +75,9 @@ func (s *Service) Run(ctx context.Context) error {
 		}
 		return nil
 	})
+	if s.opts.Telemetry {
+		g.Go(func() error { s.report(ctx); return nil })
+	}
 	g.Go(func() error {
 		t := time.NewTicker(tickInterval)
 		defer t.Stop()
@@ -308,6 +311,13 @@ func (s *Service) known() []*stream {
 		out = append(out, st)
 	}
 	return out
+}
+
+// Has reports whether a stream is one of this installation's.
+func (s *Service) Has(id event.StreamID) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.streams[id] != nil
 }
 
 // byName returns the stream that has the name now.

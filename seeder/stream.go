@@ -27,6 +27,7 @@ type stream struct {
 
 	folded atomic.Pointer[event.StreamState]
 	part   atomic.Pointer[swarming] // in the stream's swarm; nil when there is none
+	seen   seen                     // what is to be reported
 
 	mu         sync.RWMutex
 	inits      []event.TracksAnnounced // whose bytes hash to their root, newest last

@@ -150,6 +150,7 @@ func (s *stream) records() [][]byte {
 func (s *stream) leave() {
 	if part := s.part.Swap(nil); part != nil {
 		part.service.opts.Metrics.Peers.DeleteLabelValues(string(s.id))
+		s.seen.swarm(0, 0)
 		part.stop()
 	}
 }
@@ -202,6 +203,7 @@ func (p *swarming) count() {
 		s := n.Stats()
 		m.Peers.WithLabelValues(string(p.stream.id)).Set(float64(s.Conns))
 		m.Given.Add(float64(s.Sent - p.sent))
+		p.stream.seen.swarm(s.Sent-p.sent, s.Conns)
 		p.sent = s.Sent
 	})
 }

@@ -28,6 +28,8 @@ type clockBus struct {
 	entries chan []byte
 	fail    chan error // ends the follow of entries that runs
 	last    [][]byte
+	full    atomic.Bool // it takes no reports
+	reports []event.Report
 
 	following atomic.Int64
 	follows   atomic.Int64
@@ -83,6 +85,14 @@ func (b *clockBus) FollowEntries(ctx context.Context, _ event.StreamID, _ event.
 			return context.Cause(ctx)
 		}
 	}
+}
+
+func (b *clockBus) PublishReport(_ context.Context, r *event.Report) error {
+	if b.full.Load() {
+		return errors.New("no room")
+	}
+	b.reports = append(b.reports, *r)
+	return nil
 }
 
 func (b *clockBus) LastEntries(context.Context, event.StreamID, event.Rendition, int) ([][]byte, uint64, error) {

@@ -69,14 +69,15 @@ func (c *packagerCmd) Run(ctx context.Context, common *Common, t terminal) error
 }
 
 type seederCmd struct {
-	dataFlags    `embed:""`
-	busFlags     `embed:""`
-	originFlags  `embed:""`
-	swarmFlags   `embed:""`
-	archiveFlags `embed:""`
-	httpFlags    `embed:""`
-	tlsFlags     `embed:""`
-	traceFlags   `embed:""`
+	dataFlags      `embed:""`
+	busFlags       `embed:""`
+	originFlags    `embed:""`
+	swarmFlags     `embed:""`
+	archiveFlags   `embed:""`
+	telemetryFlags `embed:""`
+	httpFlags      `embed:""`
+	tlsFlags       `embed:""`
+	traceFlags     `embed:""`
 }
 
 func (c *seederCmd) Run(ctx context.Context, common *Common, t terminal) error {
@@ -85,7 +86,7 @@ func (c *seederCmd) Run(ctx context.Context, common *Common, t terminal) error {
 	}
 	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, c.traceFlags},
 		func(_ context.Context, n *node) error {
-			_, err := n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, nil)
+			_, err := n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, c.telemetryFlags, nil)
 			return err
 		})
 }

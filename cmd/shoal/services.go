@@ -105,7 +105,7 @@ func (n *node) pages() func(event.StreamID) (bus.Pass, error) {
 
 // addSeeder adds the origin, and its part in swarms. own is the tracker in this process,
 // where there is one.
-func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFlags, own *matchmaker.Service) (*seeder.Service, error) {
+func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFlags, t telemetryFlags, own *matchmaker.Service) (*seeder.Service, error) {
 	window, err := parseBytes("--window-max", o.WindowMax)
 	if err != nil {
 		return nil, refused(err)
@@ -125,6 +125,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 		Consent:     o.Consent,
 		Passes:      n.pages(),
 		Tracer:      n.trace.Provider(),
+		Telemetry:   t.Telemetry,
 	}
 	if a.ArchiveWindow > 0 {
 		opts.ArchiveDir, opts.ArchiveAge, opts.ArchiveBytes = n.dir.Path("archive"), a.ArchiveAge, int64(archive)
@@ -143,6 +144,7 @@ func (n *node) addSeeder(o originFlags, h httpFlags, sw swarmFlags, a archiveFla
 	n.mux.Handle("/p/", s.Handler())
 	n.mux.Handle("/api/", s.Handler())
 	n.mux.HandleFunc("/", site.NotFound)
+	n.collect(t, s)
 	n.group.Add(proc.Service, "seeder", s.Run)
 	return s, nil
 }

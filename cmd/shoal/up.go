@@ -23,6 +23,7 @@ type upCmd struct {
 	swarmFlags     `embed:""`
 	trackerFlags   `embed:""`
 	archiveFlags   `embed:""`
+	telemetryFlags `embed:""`
 	httpFlags      `embed:""`
 	tlsFlags       `embed:""`
 	traceFlags     `embed:""`
@@ -54,7 +55,7 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		if err != nil {
 			return nil, err
 		}
-		if origin, err = n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, tracker); err != nil {
+		if origin, err = n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, c.telemetryFlags, tracker); err != nil {
 			return nil, err
 		}
 		fresh, err := firstStart(store)

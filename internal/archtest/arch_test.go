@@ -41,6 +41,8 @@ func TestEveryLawCatchesItsBreach(t *testing.T) {
 		{"manifest imports event", map[string]string{"manifest/a.go": `package manifest; import _ "` + m + `/event"`}, ""},
 		{"manifest imports bus", map[string]string{"manifest/a.go": `package manifest; import _ "` + m + `/bus"`}, "imports event and nothing else"},
 		{"packager imports nats", map[string]string{"packager/a.go": `package packager; import _ "github.com/nats-io/nats.go"`}, "depend on NATS"},
+		{"the collector imports limits", map[string]string{"analytics/collect/a.go": `package collect; import _ "` + m + `/internal/limit"`}, ""},
+		{"the collector imports bus", map[string]string{"analytics/collect/a.go": `package collect; import _ "` + m + `/bus"`}, "through little code"},
 		{"a test imports nats", map[string]string{"packager/a_test.go": `package packager; import _ "github.com/nats-io/nats.go"`}, "depend on NATS"},
 		{"bus imports nats", map[string]string{"bus/bustest/a.go": `package bustest; import _ "github.com/nats-io/nats.go"`}, ""},
 		{"services meet", map[string]string{"seeder/a.go": `package seeder; import _ "` + m + `/ingest/rtmp"`}, "meet only through facts"},

@@ -176,6 +176,8 @@ func forbidden(from, to string) string {
 		return "a viewer has no bus and runs no service: what peer needs comes over HTTP or the swarm"
 	case within(from, "bus") && within(to, services...):
 		return "services use the bus, not the other way round"
+	case from == "analytics/collect" && !within(to, "event", "internal/limit"):
+		return "what strangers send goes to the bus through little code: the rest is handed in"
 	case within(from, "internal/proc", "internal/obs", "internal/datadir", "internal/atomicfile") && !within(to, "internal"):
 		return "what runs and observes the process knows nothing of what runs in it"
 	}

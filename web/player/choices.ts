@@ -27,7 +27,7 @@ export function browserChoices(server: string): Choices {
     set(choice) {
       memory = choice;
       try {
-        localStorage.setItem(key, JSON.stringify({ v: version, mode: choice.mode, up: choice.upCap }));
+        localStorage.setItem(key, JSON.stringify({ v: version, mode: choice.mode, up: choice.upCap, quiet: choice.quiet }));
       } catch {
         // Remembered until the page is closed.
       }
@@ -38,7 +38,7 @@ export function browserChoices(server: string): Choices {
 /** Reads what storage held; null for what this version did not write. */
 export function choiceFrom(value: unknown): Choice | null {
   if (typeof value !== "object" || value === null) return null;
-  const { v, mode, up } = value as Record<string, unknown>;
+  const { v, mode, up, quiet } = value as Record<string, unknown>;
   if (v !== version || !(mode === null || isMode(mode))) return null;
-  return { mode, upCap: typeof up === "number" && up > 0 && up <= maxCap ? up : 0 };
+  return { mode, upCap: typeof up === "number" && up > 0 && up <= maxCap ? up : 0, ...(quiet === true ? { quiet } : {}) };
 }

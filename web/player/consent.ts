@@ -34,6 +34,8 @@ export interface Choice {
   mode: Mode | null;
   /** The most to upload, bit/s; 0 sets no cap. */
   upCap: number;
+  /** Nothing is to be told of how it plays. */
+  quiet?: boolean;
 }
 
 /** Where the page runs, as far as the browser says. */

@@ -16,12 +16,13 @@ const Base = (typeof HTMLElement === "function" ? HTMLElement : class {}) as typ
 /**
  * Attributes: `src`, the address of the stream's page, with the stream id after # (only
  * then can it be called verified); `muted` and `autoplay`, as <video> has them; `consent`
- * (ask, share, download, edge), which lowers what the operator allows; `max-buffer`, the
- * most media to hold in memory, in bytes. Dispatches "change" whenever stats() or view()
+ * (ask, share, download, edge), which lowers what the operator allows; `telemetry="off"`,
+ * so that nothing is told of how it plays; `max-buffer`, the most media to hold in memory,
+ * in bytes. Dispatches "change" whenever stats() or view()
  * changed in kind.
  */
 export class ShoalPlayer extends Base {
-  static readonly observedAttributes = ["src", "consent", "max-buffer", "muted", "autoplay"];
+  static readonly observedAttributes = ["src", "consent", "telemetry", "max-buffer", "muted", "autoplay"];
   private viewer: Viewer | null = null;
 
   /** The player, null while the element is in no document or has no stream. */
@@ -81,6 +82,7 @@ export class ShoalPlayer extends Base {
       ...optionsFor(address),
       // What cannot be read must not allow more than was meant.
       ...(consent === null ? {} : { embedder: isConsent(consent) ? consent : "edge" }),
+      ...(this.hasAttribute("telemetry") ? { telemetry: this.getAttribute("telemetry") === "on" } : {}),
       ...maxBuffer(this.getAttribute("max-buffer")),
     };
     this.viewer = new Viewer({

@@ -16,6 +16,8 @@ export interface PlayerOptions {
   choices: Choices;
   /** What an embedding page allows its visitors; it only lowers what the operator allows. */
   embedder?: Consent;
+  /** False: nothing is told to the operator of how it plays. */
+  telemetry?: boolean;
   /** The most media to hold in memory, in bytes; less than the usual on small machines. */
   maxBuffer?: number;
   /** An hls.js of the page's own to play with, full or light: it is set up for live, and back as it was when playing ends. */

@@ -43,6 +43,8 @@ export interface Manifest {
   ice: RTCIceServer[];
   /** Where a pass for NATS is to be had, relative to the stream's page; null where there is none. */
   pass: string | null;
+  /** The operator wants to know how it plays. */
+  telemetry: boolean;
 }
 
 export interface Listed {
@@ -91,6 +93,11 @@ export class Origin {
   /** Lets this page subscribe to the stream's entries for a while. */
   async pass(path: string, signal?: AbortSignal): Promise<Pass> {
     return passFrom(await getJson(this.url(path), signal));
+  }
+
+  /** Where reports go over HTTP. */
+  get telemetry(): string {
+    return new URL("api/v1/telemetry", this.base).href;
   }
 
   /** Unix ms by the server's clock. */
@@ -144,6 +151,7 @@ function manifestFrom(value: unknown): Manifest {
     trackers: Array.isArray(o["trackers"]) ? o["trackers"].filter((t) => typeof t === "string") : [],
     ice: Array.isArray(o["ice"]) ? o["ice"].flatMap(iceServerFrom) : [],
     pass: typeof o["pass"] === "string" ? o["pass"] : null,
+    telemetry: o["telemetry"] === true,
   };
 }
 

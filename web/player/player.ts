@@ -11,43 +11,24 @@ import { Meter } from "./meter.ts";
 import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
-import { type Fault, type Findings, judge, type Provenance, type Verdict } from "./provenance.ts";
+import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
+import type { Moment, State } from "./moment.ts";
 import type { Run, Runner } from "./runs.ts";
 import { BadPiece, BadProof, Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
 import { sleep } from "./sleep.ts";
+import { none as noCounts, sum, type SwarmCounts } from "./swarmcounts.ts";
+import { swarmView } from "./swarmview.ts";
+import { deviceClass } from "./telemetry/deviceclass.ts";
+import { privacyControl, telling } from "./telemetry/permission.ts";
+import { Reporting } from "./telemetry/reporting.ts";
 import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
 import type { Percentiles, Stats } from "./stats.ts";
-import type { SwarmView, View } from "./view.ts";
+import type { SwarmView, Telling, View } from "./view.ts";
 
-export type State = "loading" | "offline" | "starting" | "playing" | "paused" | "unknown" | "unreachable" | "unplayable" | "broken";
-
-/** What is played at a moment. Times are ms. */
-export interface Moment {
-  state: State;
-  provenance: Provenance;
-  delayMs: number | null; // from the camera's arrival at ingest to the screen
-  piecesVerified: number;
-  piecesRejected: number;
-  stalls: number;
-  stalledMs: number;
-  firstFrameMs: number | null; // since the page began, or since the stream went live
-  streamId: string | null;
-  key: string | null; // the creator's root key, as a fingerprint
-  engine: "webcrypto" | "noble";
-  width: number;
-  height: number;
-  bitrate: number; // bit/s
-  codecs: string;
-  bufferMs: number;
-  targetMs: number | null; // the delay that the player steers to, from the jitter it measures
-  jitterMs: number;
-  epoch: number | null;
-  n: number | null;
-  detail: string; // what makes it broken or unplayable, for the technically minded
-}
+export type { Moment, State } from "./moment.ts";
 
 const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
@@ -55,7 +36,6 @@ const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
-const busySays = "This device has much to do, so for now the video comes from the server alone.";
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
 const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
@@ -79,7 +59,7 @@ export class Player extends EventTarget {
   private readonly delays = new Histogram();
   private readonly behind = new Histogram();
   private readonly startedAt = performance.now();
-  private before = { rejected: 0, duplicate: 0 }; // in sessions that ended
+  private before: SwarmCounts = noCounts; // in sessions that ended
   private playedFrom = 0;
   private written = 0; // ticks
   private verified = 0;
@@ -97,6 +77,7 @@ export class Player extends EventTarget {
   private readonly sampler: number;
   private readonly options: PlayerOptions;
   private readonly runner: Runner;
+  private readonly reporting: Reporting;
 
   /** Plays in `video` the stream of a link. Throws a TypeError where that is none. */
   constructor(
@@ -108,6 +89,7 @@ export class Player extends EventTarget {
     const { base, name, hls, runner } = this.options;
     this.origin = new Origin(base, name);
     this.runner = runner ?? hlsRunner(hls);
+    this.reporting = new Reporting({ url: this.origin.telemetry, wire: () => this.session?.wire ?? null, read: () => this.reading() });
     const listen = (name: string, then: () => void) => video.addEventListener(name, then, { signal: this.listeners.signal });
     this.sampler = window.setInterval(() => this.sample(), sampleMs);
     document.addEventListener("visibilitychange", () => this.session?.hide(document.hidden), { signal: this.listeners.signal });
@@ -132,6 +114,7 @@ export class Player extends EventTarget {
   }
 
   stop(): void {
+    this.reporting.end(performance.now());
     this.running?.abort();
     this.leave();
     if (this.source) this.rejectedBefore += this.source.rejected;
@@ -177,6 +160,14 @@ export class Player extends EventTarget {
     this.permitted();
   }
 
+  /** The viewer says whether it may be told how this plays. */
+  setTelling(yes: boolean): void {
+    const { quiet: _, ...choice } = this.options.choices.get();
+    this.options.choices.set(yes ? choice : { ...choice, quiet: true });
+    this.report();
+    this.changed();
+  }
+
   /** What may be done for the swarm now; "change" is dispatched when it changes. */
   allowed(): Allowed {
     return allowed(this.manifest?.policy ?? nothing, this.options.choices.get(), this.watch.now(), this.options.embedder);
@@ -190,16 +181,15 @@ export class Player extends EventTarget {
     return this.fault;
   }
 
-  private blocks(): { rejected: number; duplicate: number } {
-    const { rejected, duplicate } = this.session?.counted() ?? { rejected: 0, duplicate: 0 };
-    return { rejected: this.before.rejected + rejected, duplicate: this.before.duplicate + duplicate };
+  private counted(): SwarmCounts {
+    return sum(this.before, this.session?.counted() ?? noCounts);
   }
 
   /** What the session adds up to, as `shoal watch` reports it. */
   stats(): Stats {
     const { delayMs, bufferMs, provenance } = this.moment();
     const swarm = this.swarmView();
-    const blocks = this.blocks();
+    const counts = this.counted();
     return {
       t: (performance.now() - this.startedAt) / 1000,
       state: this.state === "offline" ? "offline" : provenance,
@@ -211,9 +201,9 @@ export class Player extends EventTarget {
       up: swarm.up,
       pieces_verified: this.verified,
       pieces_rejected: this.rejectedBefore + (this.source?.rejected ?? 0),
-      blocks_rejected: blocks.rejected,
+      blocks_rejected: counts.rejected,
       bytes: { ...this.meter.total },
-      bytes_duplicate: blocks.duplicate,
+      bytes_duplicate: counts.duplicate,
       delay_ms: percentiles(this.delays),
       stalls: this.stalls,
       stalled_ms: Math.round(this.stalledMs),
@@ -262,27 +252,51 @@ export class Player extends EventTarget {
       ...(this.manifest?.policy ?? nothing),
       ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
       swarm: this.swarmView(),
+      telemetry: this.telling(),
     };
   }
 
-  private swarmView(): SwarmView {
-    const swarming = this.session?.swarming;
-    const figures = swarming?.figures;
-    const peers = (figures?.peers ?? []).filter((p) => p.id !== "");
-    const minute = this.meter.minute(performance.now());
-    const detail = this.busy ? busySays : (swarming?.wrong() ?? "");
+  private telling(): Telling {
+    return telling({
+      operator: this.manifest?.telemetry ?? false,
+      embedder: this.options.telemetry ?? true,
+      viewer: this.options.choices.get().quiet !== true,
+      privacyControl: privacyControl(),
+    });
+  }
+
+  /** Looks whether there is something to report. What a visit is of is known once it plays. */
+  private report(): void {
+    const { video, state, session, source } = this;
+    const starting = state === "starting";
+    const wanted = session !== null && !video.seeking && (starting || state === "playing");
+    const of = source && (session || this.reporting.begun) && this.telling() === "on" ? { stream: source.trust.id, class: deviceClass(navigator) } : null;
+    this.reporting.look({ now: performance.now(), state, starting, wanted, seeking: video.seeking, position: video.currentTime, rate: video.playbackRate }, of);
+  }
+
+  /** What reports are made of. */
+  private reading() {
+    const { session, video } = this;
+    const { peers, minute } = this.swarmView();
     return {
-      state: this.busy ? "trouble" : !swarming ? "off" : peers.length > 0 ? "on" : detail === "" ? "joining" : "trouble",
-      detail: peers.length > 0 ? "" : detail,
-      peers: peers.map((p) => {
-        const rtc = swarming?.rtc.get(p.conn);
-        return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false };
-      }),
-      bytes: { ...this.meter.total },
-      uploaded: this.meter.uploaded,
-      up: 8 * (minute.at(-1)?.up ?? 0),
-      minute,
+      ...{ time: this.clock?.now() ?? 0, stats: this.stats(), moment: this.moment(), peers, minute, allowed: this.allowed() },
+      ...{ swaps: this.counted().swaps, dropped: video.getVideoPlaybackQuality?.().droppedVideoFrames ?? 0 },
+      ...{ top: session?.topBitrate() ?? 0, rendition: session?.playedRendition ?? "", hidden: document.hidden },
     };
+  }
+
+  /** Takes note of when a verified piece came, if it came live. */
+  private came(e: Entry): void {
+    const joined = this.session?.joinedAt;
+    if (!this.clock || !joined || e.issued <= joined.issued) return;
+    const { video } = this;
+    const at = video.paused || video.seeking ? null : (this.playback?.playing() ?? null);
+    const due = at?.entry.epoch === e.epoch ? (1000 * ((e.pts - at.entry.pts) / timescale - at.into)) / video.playbackRate : null;
+    this.reporting.arrived(e.issued - e.at, this.clock.now() - e.issued, due);
+  }
+
+  private swarmView(): SwarmView {
+    return swarmView(this.session?.swarming ?? null, this.busy, this.meter);
   }
 
   private findings(): Findings {
@@ -408,8 +422,9 @@ export class Player extends EventTarget {
     this.playedFrom = performance.now();
     this.session = new Session(
       { origin: this.origin, source, manifest: this.manifest!, meter: this.meter, ...(maxBuffer === undefined ? {} : { maxBytes: maxBuffer / 2 }) },
-      { trouble, failed },
+      { trouble, failed, came: (entry) => this.came(entry), answered: (good) => this.reporting.answered(good, performance.now()) },
     );
+    this.report(); // before anything comes
     if (document.hidden) this.session.hide(true);
     this.playback = this.runner.run({
       ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target },
@@ -509,6 +524,7 @@ export class Player extends EventTarget {
   }
 
   private sample(): void {
+    this.report();
     if (document.hidden) return this.load.skip();
     this.load.tick(performance.now(), sampleMs);
     if (this.state !== "playing") return;
@@ -517,7 +533,7 @@ export class Player extends EventTarget {
   }
 
   private leave(): void {
-    this.before = this.blocks();
+    this.before = this.counted();
     this.playback?.destroy();
     this.playback = null;
     this.session?.close();

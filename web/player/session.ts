@@ -2,7 +2,7 @@
 // that they name. It knows no player: hls.js and others are given what they ask for.
 import { type Book, Fork } from "./book.ts";
 import type { Bytes } from "./bytes.ts";
-import { Entries } from "./bus/entries.ts";
+import { Bus } from "./bus/bus.ts";
 import { entryFrom, type Entry, order, type Position } from "./documents.ts";
 import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
 import { Feed } from "./feed.ts";
@@ -12,7 +12,9 @@ import { isDown, type Manifest, type Origin } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
 import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
 import { sleep } from "./sleep.ts";
+import { none, sum, type SwarmCounts } from "./swarmcounts.ts";
 import { Swarming } from "./swarming.ts";
+import type { Wire } from "./telemetry/courier.ts";
 import type { SignedEntry } from "./trust.ts";
 
 /** How the stream's swarm is taken part in. */
@@ -36,6 +38,10 @@ export interface SessionEvents {
   trouble(): void;
   /** What cannot go on: a fork, false proofs. */
   failed(err: unknown): void;
+  /** A verified piece came, from whomever, for the first time. */
+  came(entry: Entry): void;
+  /** NATS answered the report that was sent last: it is kept, or is not. */
+  answered(good: boolean): void;
 }
 
 /** A rendition whose newest entry is so much older (ms) than another's has newer ones, which nobody told of. */
@@ -56,7 +62,7 @@ export class Session implements Lists {
   private readonly source: Source;
   private readonly manifest: Manifest;
   private readonly listings = new Map<string, Listing>();
-  private readonly entries: Entries | null = null;
+  private readonly bus: Bus | null = null;
   private feed: Feed | null = null;
   private followed = "";
   private caughtUp: Promise<void> = Promise.resolve();
@@ -64,7 +70,7 @@ export class Session implements Lists {
   private hiding: ReturnType<typeof setTimeout> | undefined;
   private resting = false;
   private meeting: Manifest;
-  private blocks = { rejected: 0, duplicate: 0 };
+  private before: SwarmCounts = none; // in swarms that were left
 
   constructor(
     private readonly o: SessionOptions,
@@ -91,11 +97,13 @@ export class Session implements Lists {
     }
     source.learned = (signed) => this.learned(signed);
     source.fetched = ({ envelope }, bytes) => this.swarming?.keep(envelope, bytes);
+    source.came = (entry) => this.on.came(entry);
     if (first) this.follow(first);
     if (manifest.pass) {
-      this.entries = new Entries({
+      this.bus = new Bus({
         pass: (signal) => origin.pass(manifest.pass!, signal),
         entry: (r, json) => void this.told(r, json),
+        answered: (good) => this.on.answered(good),
       });
     }
   }
@@ -104,10 +112,21 @@ export class Session implements Lists {
     clearTimeout(this.hiding);
     this.followed = "";
     this.leave();
-    this.entries?.stop();
+    this.bus?.stop();
     this.feed?.stop();
     this.source.learned = () => undefined;
     this.source.fetched = () => undefined;
+    this.source.came = () => undefined;
+  }
+
+  /** Where reports go over NATS; null while there is no connection. */
+  get wire(): Wire | null {
+    return this.bus?.wire ?? null;
+  }
+
+  /** bit/s of the best rendition, as its newest pieces have it; 0 where there is one only. */
+  topBitrate(): number {
+    return this.listings.size < 2 ? 0 : Math.max(...[...this.listings.values()].map((l) => l.bitrate()));
   }
 
   /** Takes part in the swarm, or does so otherwise than before; null leaves it. */
@@ -136,10 +155,9 @@ export class Session implements Lists {
     }
   }
 
-  /** Blocks of swarms that were false, and bytes that came more than once. */
-  counted(): { rejected: number; duplicate: number } {
-    const { rejected, duplicate } = this.swarming?.blocks ?? { rejected: 0, duplicate: 0 };
-    return { rejected: this.blocks.rejected + rejected, duplicate: this.blocks.duplicate + duplicate };
+  /** Blocks of swarms that were false, bytes that came more than once, and parents that were exchanged. */
+  counted(): SwarmCounts {
+    return sum(this.before, this.swarming?.counts ?? none);
   }
 
   /** Takes from a newer manifest where peers meet, and the servers of WebRTC, whose credentials do not last. */
@@ -296,7 +314,8 @@ export class Session implements Lists {
       on: {
         head: (signed) => this.dare(() => source.accept(signed)),
         brought: (piece, by) => {
-          if (!source.claim(piece)) return;
+          const entry = source.book(piece.r).at(piece)?.entry;
+          if (!source.claim(entry ?? piece)) return;
           for (const who of ["peer", "seed", "edge", "origin"] as const) if (by[who] > 0) this.o.meter.add(who, by[who], performance.now());
         },
         gave: (bytes) => this.o.meter.give(bytes, performance.now()),
@@ -309,15 +328,15 @@ export class Session implements Lists {
   }
 
   private leave(): void {
-    this.blocks = this.counted();
+    this.before = this.counted();
     this.swarming?.leave();
     this.swarming = null;
-    this.entries?.want(true);
+    this.bus?.want(true);
   }
 
   /** While the swarm brings pieces and their entries, nobody else is asked for them; when it does no longer, the next is asked for at once. */
   private warmed(yes: boolean): void {
-    this.entries?.want(!yes);
+    this.bus?.want(!yes);
     if (yes) return this.source.dropHeld();
     const newest = this.listings.get(this.followed)?.newest;
     if (newest && !this.idle) this.lead(newest);

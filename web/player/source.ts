@@ -67,6 +67,8 @@ export class Source {
   learned: (signed: SignedEntry) => void = () => undefined;
   /** Is told of each verified piece that the origin gave. */
   fetched: (signed: SignedEntry, bytes: Bytes) => void = () => undefined;
+  /** Is told of each verified piece when it is claimed. */
+  came: (entry: Entry) => void = () => undefined;
   private readonly counted = new Set<string>();
   private readonly books = new Map<string, Book>();
   private readonly ahead = new Map<string, Ahead>();
@@ -244,11 +246,12 @@ export class Source {
     for (const e of entries) if (this.claim(e)) this.meter.add("origin", e.size, performance.now());
   }
 
-  /** Reports whether a piece's bytes are yet to be counted, which whoever asks then does. */
-  claim({ r, epoch, n }: { r: string } & Position): boolean {
-    const address = `${r}/${epoch}/${n}`;
+  /** Reports whether a piece's bytes are yet to be counted, which whoever asks then does; with its entry where that is known. */
+  claim(piece: Entry | ({ r: string } & Position)): boolean {
+    const address = `${piece.r}/${piece.epoch}/${piece.n}`;
     if (this.counted.has(address)) return false;
     this.counted.add(address);
+    if ("issued" in piece) this.came(piece);
     if (this.counted.size > maxCounted) this.counted.delete(this.counted.values().next().value!);
     return true;
   }

@@ -8,6 +8,7 @@ import { Engine } from "./engine/engine.ts";
 import type { BySource, Figures } from "./engine/protocol.ts";
 import { Peering } from "./rtc/peering.ts";
 import { Shelf } from "./shelf.ts";
+import { none, type SwarmCounts } from "./swarmcounts.ts";
 import type { SignedEntry } from "./trust.ts";
 import type { Key } from "./swarm/messages.ts";
 import { infohash } from "./wire/descriptor.ts";
@@ -70,8 +71,7 @@ export class Swarming {
   /** The next pieces can be left to the swarm. */
   warm = false;
   figures: Figures | null = null;
-  /** Blocks that were false, and bytes that came more than once. */
-  readonly blocks = { rejected: 0, duplicate: 0 };
+  counts: SwarmCounts = none;
   /** A sentence about what is wrong, empty where nothing is. */
   trouble = "";
   rtc = new Map<number, { rttMs: number | null; relayed: boolean }>();
@@ -301,7 +301,7 @@ export class Swarming {
   private count(f: Figures): void {
     const before = this.figures?.sent ?? 0;
     this.figures = f;
-    Object.assign(this.blocks, { rejected: f.rejected, duplicate: f.duplicate });
+    this.counts = { rejected: f.rejected, duplicate: f.duplicate, swaps: f.swaps };
     clearTimeout(this.silence);
     this.silence = setTimeout(() => this.setWarm(false), silentMs);
     if (f.sent > before) this.o.on.gave(f.sent - before);

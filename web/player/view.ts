@@ -1,7 +1,7 @@
 // Everything that a page draws of one player, at one moment.
 import type { Consent, Limit, Mode } from "./consent.ts";
 import type { Counts, Second } from "./meter.ts";
-import type { Moment } from "./player.ts";
+import type { Moment } from "./moment.ts";
 
 export type { Consent, Limit, Mode } from "./consent.ts";
 export type { Counts, Deliverer, Second } from "./meter.ts";
@@ -31,6 +31,12 @@ export interface SwarmView {
   minute: Second[];
 }
 
+/**
+ * Whether it is told how this plays: as the viewer chose, or `forbidden` by a browser that asks for privacy; `none` where
+ * the operator, or who embeds the player, wants nothing to be told.
+ */
+export type Telling = "none" | "on" | "off" | "forbidden";
+
 export interface View extends Moment {
   mode: Mode; // in force now
   chosen: Mode | null; // by the viewer; null: not asked yet
@@ -42,4 +48,5 @@ export interface View extends Moment {
   ask: boolean; // the viewer should be asked
   most: Mode; // the most that can be chosen here
   swarm: SwarmView;
+  telemetry: Telling;
 }

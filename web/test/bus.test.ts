@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Bytes, utf8 } from "../player/bytes.ts";
-import { Reader, type Said } from "../player/bus/protocol.ts";
+import { type Bytes, text, utf8 } from "../player/bytes.ts";
+import { answerFrom } from "../player/bus/answer.ts";
+import { publish, Reader, type Said } from "../player/bus/protocol.ts";
 
 const session = 'INFO {"server_id":"x","max_payload":8192}\r\nPING\r\nPONG\r\n+OK\r\nMSG shoal.manifest.a.v0 1 5\r\n{"a"}\r\nMSG s 2 reply 0\r\n\r\n-ERR \'Permissions Violation\'\r\n';
 const told: Said[] = [
@@ -46,3 +47,15 @@ test("no bytes make it do anything but read or refuse", () => {
     }),
   );
 });
+
+test("a report is published with its size in bytes and where it is to be answered", () => {
+  expect(text(publish("shoal.telemetry.a.b", "shoal.control.a.b", utf8("é")))).toBe("PUB shoal.telemetry.a.b shoal.control.a.b 2\r\né\r\n");
+});
+
+test.each([
+  ['{"stream":"TELEMETRY","seq":7}', true],
+  ['{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"},"stream":"TELEMETRY","seq":0}', false],
+  ['{"swap":"to another edge"}', null],
+  ["null", null],
+  ["not JSON", null],
+])("%s is what JetStream says of a report, or something else: %s", (said, want) => expect(answerFrom(utf8(said))).toBe(want));

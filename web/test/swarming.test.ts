@@ -96,7 +96,7 @@ test("a piece that is waited for is handed over when the swarm brings it, howeve
   expect(await never).toBeNull();
 });
 
-const figures = (rejected: number) => ({ is: "stats", figures: { sent: 0, peers: [], rejected, duplicate: 5 } }) as never;
+const figures = (rejected: number) => ({ is: "stats", figures: { sent: 0, peers: [], rejected, duplicate: 5, swaps: 1 } }) as never;
 
 test("an engine that fell silent is not relied on, one that broke has no peers, and what they counted stays counted", async () => {
   vi.useFakeTimers();
@@ -110,7 +110,7 @@ test("an engine that fell silent is not relied on, one that broke has no peers, 
   engine.o.on.trouble!({ is: "trouble", sentence: "it broke" } as never);
   expect(swarming.warm).toBe(false);
   expect(swarming.figures).toBeNull();
-  expect(swarming.blocks).toEqual({ rejected: 2, duplicate: 5 });
+  expect(swarming.counts).toEqual({ rejected: 2, duplicate: 5, swaps: 1 });
   vi.useRealTimers();
 });
 

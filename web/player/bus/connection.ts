@@ -1,6 +1,6 @@
 // One connection to NATS, over a WebSocket (RFC 6455) whose binary messages carry the client protocol.
 import type { Bytes } from "../bytes.ts";
-import { connect, ping, pong, Reader, subscribe, unsubscribe } from "./protocol.ts";
+import { connect, ping, pong, publish, Reader, subscribe, unsubscribe } from "./protocol.ts";
 
 export interface ConnectionEvents {
   /** The server took the token. */
@@ -42,6 +42,10 @@ export class Connection {
 
   unsubscribe(sid: number): void {
     this.send(unsubscribe(sid));
+  }
+
+  publish(subject: string, reply: string, payload: Bytes): void {
+    this.send(publish(subject, reply, payload));
   }
 
   close(): void {

@@ -1,5 +1,5 @@
-// As much of the NATS client protocol as a page needs: to connect with a token, subscribe, and be kept alive. The stock
-// client is a third of this library's size.
+// As much of the NATS client protocol as a page needs: to connect with a token, subscribe, publish, and be kept alive. The
+// stock client is a third of this library's size.
 import { type Bytes, concat, utf8 } from "../bytes.ts";
 
 /** What a server says. Errors are its own words. */
@@ -77,4 +77,9 @@ export function subscribe(subject: string, sid: number): Bytes {
 
 export function unsubscribe(sid: number): Bytes {
   return utf8(`UNSUB ${sid}\r\n`);
+}
+
+/** A message, and where its answer is to go. */
+export function publish(subject: string, reply: string, payload: Bytes): Bytes {
+  return concat(utf8(`PUB ${subject} ${reply} ${payload.length}\r\n`), payload, utf8("\r\n"));
 }

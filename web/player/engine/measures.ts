@@ -10,6 +10,7 @@ export class Measures {
   heads = 0;
   private at: number | null = null;
   private before = new Map<Conn, { down: number; up: number }>();
+  private readonly swaps = new Swaps();
 
   /** The figures at a moment (ms), with rates since the last time. */
   take(at: number, node: Node, links: ReadonlyMap<Conn, Link>): Figures {
@@ -25,6 +26,22 @@ export class Measures {
     });
     [this.at, this.before] = [at, carried];
     const { received, duplicate, unasked, rejected, sent, parents, children } = node.stats();
-    return { peers, bytes: bySource(received), duplicate, unasked, rejected, sent, pieces: this.pieces, heads: this.heads, window: node.held(), parents, children };
+    return { peers, bytes: bySource(received), duplicate, unasked, rejected, sent, pieces: this.pieces, heads: this.heads, window: node.held(), parents, children, swaps: this.swaps.look(peers) };
+  }
+}
+
+/** Counts parents that others took the place of, from looks at who is one. */
+export class Swaps {
+  private count = 0;
+  private parents: Conn[] = [];
+
+  /** The count up to now. */
+  look(peers: readonly { conn: Conn; granted: number }[]): number {
+    const parents = peers.flatMap((p) => (p.granted > 0 ? [p.conn] : []));
+    const left = this.parents.filter((c) => !parents.includes(c)).length;
+    const joined = parents.filter((c) => !this.parents.includes(c)).length;
+    this.count += Math.min(left, joined);
+    this.parents = parents;
+    return this.count;
   }
 }

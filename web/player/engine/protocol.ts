@@ -104,6 +104,8 @@ export interface Figures {
   /** Lanes that come from others, and that are pushed to others. */
   parents: number;
   children: number;
+  /** Parents that others took the place of. */
+  swaps: number;
 }
 
 /** Whether a rendition's next piece can be left to the swarm. */

@@ -3,6 +3,7 @@ import type { Mode, PeerView, View } from "../view.ts";
 import { h, set, symbol, write } from "./dom.ts";
 import { PeersPicture } from "./peers-picture.ts";
 import { SourcesChart } from "./sources-chart.ts";
+import { TellingLine } from "./telling-line.ts";
 import { bytes, caps, lastMinute, modeWords, Names, percents, rate, remark, summary } from "./words.ts";
 
 const modes: Mode[] = ["share", "download", "edge"];
@@ -11,6 +12,7 @@ const maxRows = 60;
 export interface PanelActions {
   choose(mode: Mode): void;
   setUpCap(bits: number): void;
+  setTelling(yes: boolean): void;
   /** It was opened or closed. */
   toggled(open: boolean): void;
 }
@@ -24,6 +26,7 @@ export class Panel {
   private readonly picture = new PeersPicture(this.names);
   private readonly chart = new SourcesChart();
   private readonly part: Part;
+  private readonly telling: TellingLine;
   private readonly rows = h("tbody");
   private readonly table = h("details", { class: "table" }, h("summary", {}, "The same as a table"), table(this.rows));
   private readonly remark = h("p", { class: "remark" });
@@ -34,6 +37,7 @@ export class Panel {
     private readonly actions: PanelActions,
   ) {
     this.part = new Part(actions);
+    this.telling = new TellingLine(actions);
     this.button = h("button", { class: "opener", id: "swarm-open", type: "button", "aria-expanded": "false", "aria-controls": "swarm-inside" });
     this.button.append(symbol("shoal"), h("span", {}, "Where this comes from"), symbol("open"));
     this.button.addEventListener("click", () => this.toggle());
@@ -42,6 +46,7 @@ export class Panel {
       h("div", { class: "halves" }, h("div", { class: "water" }, this.picture.element), h("div", { class: "told" }, figures, this.chart.element)),
       this.remark,
       this.part.element,
+      this.telling.element,
       this.table,
     );
     at.append(h("h2", { id: "swarm-title" }, this.button), this.sentence, this.body);
@@ -71,6 +76,7 @@ export class Panel {
     this.picture.draw(v);
     this.chart.draw(v);
     this.part.draw(v);
+    this.telling.draw(v);
     const said = remark(v);
     this.remark.hidden = said === "";
     write(this.remark, said);

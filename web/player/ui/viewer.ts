@@ -50,6 +50,7 @@ export class Viewer {
     this.panel = new Panel(panelAt, {
       choose: (mode) => this.player.choose(mode),
       setUpCap: (bits) => this.player.setUpCap(bits),
+      setTelling: (yes) => this.player.setTelling(yes),
       toggled: (open) => {
         if (o.framed) swarm.hidden = !open;
         set(this.el("sources"), "aria-expanded", String(open));

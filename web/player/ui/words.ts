@@ -108,6 +108,13 @@ export function modeWords(mode: Mode, relay: boolean): { name: string; short: st
   }
 }
 
+/** What telling the operator how it plays is called, and what it means. */
+export const tellingWords = {
+  name: "Send playback statistics",
+  means: "Whoever runs this server learns how well it plays here and where its bytes come from. No address and no name are sent, and each visit has a new number.",
+  forbidden: "Your browser asks sites to leave you alone (Global Privacy Control), so nothing is sent.",
+};
+
 export const caps: [number, string][] = [
   [0, "no cap"],
   [5e6, "5 Mbit/s"],

@@ -33,6 +33,7 @@ export function swarming(v: View, peers = [...viewers, ...servers]): View {
   return {
     ...v,
     ...{ mode: "share", chosen: "share", consent: "ask", sensitive: false, relay: true, limit: "", upCap: 5e6, ask: false, most: "share" },
+    telemetry: "on",
     swarm: { state: "on", detail: "", peers, bytes: { peer: 61e6, seed: 6e6, edge: 3e6, origin: 4e6 }, uploaded: 41.3e6, up: 1_100_000, minute: minute() },
   };
 }
