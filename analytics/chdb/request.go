@@ -104,7 +104,7 @@ func clip(s string) string {
 // readable are settings that the read-only user may choose: they bound its statement, or
 // say how values are written.
 var readable = []string{
-	"max_execution_time", "max_result_rows", "max_result_bytes", "result_overflow_mode", "max_block_size", "max_threads",
+	"http_write_exception_in_output_format", "max_execution_time", "max_result_rows", "max_result_bytes", "result_overflow_mode", "max_block_size", "max_threads",
 	"log_comment", "session_timezone", "date_time_output_format", "extremes", "enable_http_compression",
 	"network_compression_method", "network_zstd_compression_level",
 	"output_format_json_quote_64bit_integers", "output_format_json_quote_denormals", "output_format_json_named_tuples_as_objects",

@@ -66,15 +66,15 @@ func TestReportsAreInEveryTableAndViewOnce(t *testing.T) {
 	check(t, s.Insert(t.Context(), rows, "a")) // an answer was lost
 	check(t, s.Insert(t.Context(), rowsOf(1, 1), "b"))
 	for question, want := range map[string]string{
-		`SELECT count(), sum(peer_bytes), countIf(slack_ms = -5), uniqExact(session) FROM reports`:             "401 120300 401 100",
-		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_10s`:                 "401 120300 100",
-		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_1m`:                  "401 120300 100",
+		`SELECT count(), sum(peer_bytes), countIf(slack_ms = -5), uniqExact(session) FROM reports`:                                                       "401 120300 401 100",
+		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_10s`:                                                          "401 120300 100",
+		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_1m`:                                                           "401 120300 100",
 		`SELECT count(), sum(reports), sum(dry_ms) FROM (SELECT session, sum(reports) AS reports, sum(dry_ms) AS dry_ms FROM sessions GROUP BY session)`: "100 401 40100",
-		`SELECT sum(told), sum(late), any(kind) FROM servers_1m`: "401 802 edge",
-		`SELECT count(), sum(bytes), round(avg(offload), 3), round(avg(rebuffering_ratio), 3), round(max(startup_p50_ms)) FROM metrics_1m`: "2 160400 0.75 0.02 700",
-		`SELECT count(), any(state), max(left_before_start), any(startup_ms) FROM visits`: "100 playing 0 700",
-		`SELECT round(max(viewed_p50_ms)), round(max(viewed_p95_ms)) FROM piece_way_1m`:   "40 90",
-		`SELECT sum(blocks_late), avg(rtt_mean_ms) FROM lateness_1m`:                      "802 8",
+		`SELECT sum(told), sum(late), any(kind) FROM servers_1m`:                                                                                         "401 802 edge",
+		`SELECT count(), sum(bytes), round(avg(offload), 3), round(avg(rebuffering_ratio), 3), round(max(startup_p50_ms)) FROM metrics_1m`:               "2 160400 0.75 0.02 700",
+		`SELECT count(), any(state), max(left_before_start), any(startup_ms) FROM visits`:                                                                "100 playing 0 700",
+		`SELECT round(max(viewed_p50_ms)), round(max(viewed_p95_ms)) FROM piece_way_1m`:                                                                  "40 90",
+		`SELECT sum(blocks_late), avg(rtt_mean_ms) FROM lateness_1m`:                                                                                     "802 8",
 	} {
 		got, err := s.Line(t.Context(), question)
 		check(t, err)

@@ -110,6 +110,27 @@ func (c *keyringCmd) Run(ctx context.Context, common *Common, t terminal) error 
 		})
 }
 
+type analyticsCmd struct {
+	dataFlags       `embed:""`
+	busFlags        `embed:""`
+	clickhouseFlags `embed:""`
+	operatorFlags   `embed:""`
+}
+
+func (c *analyticsCmd) Run(ctx context.Context, common *Common, t terminal) error {
+	if err := checkAll(c.clickhouseFlags); err != nil {
+		return err
+	}
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, tlsFlags{}, traceFlags{}},
+		func(_ context.Context, n *node) error {
+			_, why, err := n.addAnalytics(c.clickhouseFlags)
+			if err == nil && why != "" {
+				return refused(errors.New("there is nowhere to take telemetry: " + why))
+			}
+			return err
+		})
+}
+
 // alone runs one service on an outside bus.
 func alone(ctx context.Context, common *Common, t terminal, f nodeFlags, add func(context.Context, *node) error) error {
 	if f.bus.NATS == "" {

@@ -11,10 +11,12 @@ type commands struct {
 	Packager   packagerCmd   `cmd:"" help:"Run only the packager: pieces in, signed entries out."`
 	Seeder     seederCmd     `cmd:"" help:"Run only the seeder: the HTTP origin, the pages, and a seed in every live swarm."`
 	Matchmaker matchmakerCmd `cmd:"" help:"Run only the matchmaker: the tracker by which peers find each other, and STUN."`
+	Analytics  analyticsCmd  `cmd:"" help:"Run only analytics: telemetry from the bus to ClickHouse."`
 	Keyring    keyringCmd    `cmd:"" help:"Run only the keyring: the creator's keys, which sign session records."`
 
 	Stream  streamCmd  `cmd:"" help:"Add, list and remove streams."`
 	Keys    keysCmd    `cmd:"" help:"Show, export and import the creator's keys."`
+	SQL     sqlCmd     `cmd:"" name:"sql" help:"Ask ClickHouse what the swarm did."`
 	Watch   watchCmd   `cmd:"" help:"Watch a stream natively, verifying every piece."`
 	Sim     simCmd     `cmd:"" help:"Simulate swarms of thousands of viewers, beside other ways to reach them."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and lacks, and what to do."`

@@ -14,26 +14,27 @@ import (
 )
 
 type upCmd struct {
-	dataFlags      `embed:""`
-	busFlags       `embed:""`
-	ingestFlags    `embed:""`
-	retentionFlags `embed:""`
-	keyFlags       `embed:""`
-	originFlags    `embed:""`
-	swarmFlags     `embed:""`
-	trackerFlags   `embed:""`
-	archiveFlags   `embed:""`
-	telemetryFlags `embed:""`
-	httpFlags      `embed:""`
-	tlsFlags       `embed:""`
-	traceFlags     `embed:""`
+	dataFlags       `embed:""`
+	busFlags        `embed:""`
+	ingestFlags     `embed:""`
+	retentionFlags  `embed:""`
+	keyFlags        `embed:""`
+	originFlags     `embed:""`
+	swarmFlags      `embed:""`
+	trackerFlags    `embed:""`
+	archiveFlags    `embed:""`
+	telemetryFlags  `embed:""`
+	clickhouseFlags `embed:""`
+	httpFlags       `embed:""`
+	tlsFlags        `embed:""`
+	traceFlags      `embed:""`
 }
 
 // firstStream is made at the first start, so that there is something to publish to.
 const firstStream event.StreamName = "live"
 
 func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, c.swarmFlags, c.trackerFlags, c.archiveFlags,
+	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, c.swarmFlags, c.trackerFlags, c.archiveFlags, c.clickhouseFlags,
 		keeps{c.Retention, c.Window}, viewersIn(c.HTTP)); err != nil {
 		return err
 	}
@@ -56,6 +57,9 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 			return nil, err
 		}
 		if origin, err = n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, c.telemetryFlags, tracker); err != nil {
+			return nil, err
+		}
+		if _, _, err := n.addAnalytics(c.clickhouseFlags); err != nil {
 			return nil, err
 		}
 		fresh, err := firstStart(store)

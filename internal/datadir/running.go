@@ -43,7 +43,9 @@ type Running struct {
 	TrackerUDP string `json:"tracker_udp,omitzero"` // udp://127.0.0.1:6969
 	STUN       string `json:"stun,omitzero"`        // stun:127.0.0.1:3478
 	TURN       string `json:"turn,omitzero"`        // turn:127.0.0.1:3479
-	Control    string `json:"control,omitzero"`     // path of the control socket
+	// ClickHouse is where analytics may be read, password included: run/ is its owner's alone.
+	ClickHouse string `json:"clickhouse,omitzero"`
+	Control    string `json:"control,omitzero"` // path of the control socket
 }
 
 // Announce writes run/addresses.json. Call it once everything listens: others wait for
