@@ -12,3 +12,11 @@ func (s *Store) Ask(ctx context.Context, question string, into ...any) error {
 	}
 	return nil
 }
+
+// Do carries out a statement that has no answer.
+func (s *Store) Do(ctx context.Context, statement string) error {
+	if err := s.conn.Exec(ctx, statement); err != nil {
+		return fmt.Errorf("tell ClickHouse: %w", explain(err))
+	}
+	return nil
+}
