@@ -30,6 +30,7 @@ var parts = []struct {
 	{"archive", benchArchive},
 	{"peers", benchPeers},
 	{"sim", benchSim},
+	{"sink", fixed(benchSink)},
 	{"browser", benchBrowser},
 }
 
