@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 
+	"github.com/shoalcast/shoal/analytics/chdb"
+	"github.com/shoalcast/shoal/analytics/store"
 	"github.com/shoalcast/shoal/internal/datadir"
 	"github.com/shoalcast/shoal/internal/doctor"
 )
@@ -17,6 +20,7 @@ type doctorCmd struct {
 	WebRTC     string `name:"webrtc" default:":6882" placeholder:"ADDR" help:"Address that --webrtc of up is to have."`
 	TrackerUDP string `name:"tracker-udp" default:":6969" placeholder:"ADDR" help:"Address that --tracker-udp of up is to have."`
 	STUN       string `name:"stun" default:":3478" placeholder:"ADDR" help:"Address that --stun of up is to have."`
+	ClickHouse string `name:"clickhouse" default:"embedded" placeholder:"DSN" help:"Where --clickhouse of up takes telemetry."`
 	JSON       bool   `help:"Print as JSON."`
 }
 
@@ -35,6 +39,7 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 			{Flag: "--stun", Network: "udp", Addr: c.STUN},
 		},
 	})
+	checks = append(checks, c.analytics())
 	write := doctor.Write
 	if c.JSON {
 		write = doctor.WriteJSON
@@ -46,4 +51,28 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 		return silent(errors.New("a check failed"))
 	}
 	return nil
+}
+
+// analytics says whether telemetry comes to a ClickHouse.
+func (c *doctorCmd) analytics() doctor.Check {
+	check := doctor.Check{Name: "analytics"}
+	const kept = "telemetry stays on the bus for a day, and the dashboard is empty"
+	switch c.ClickHouse {
+	case nowhere:
+		check.Status, check.What, check.Do = doctor.Warn, "--clickhouse is none: "+kept, "leave --clickhouse out, or name a server"
+	case embedded:
+		library, err := chdb.Find(os.Getenv("SHOAL_CHDB"))
+		if err != nil {
+			check.Status, check.What, check.Do = doctor.Warn, kept, err.Error()
+			break
+		}
+		check.What = "ClickHouse's library at " + library
+	default:
+		if _, err := store.Parse(c.ClickHouse); err != nil {
+			check.Status, check.What, check.Do = doctor.Fail, "--clickhouse cannot be used", err.Error()
+			break
+		}
+		check.What = "a ClickHouse server of yours, which is not asked here"
+	}
+	return check
 }
