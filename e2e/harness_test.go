@@ -73,6 +73,9 @@ func (i *instance) start() {
 	args := append([]string{i.service, "--data", i.data}, i.args...)
 	if i.service == "" {
 		args = append(append([]string{"up", "--data", i.data}, i.addresses()...), i.args...)
+		if !slices.Contains(i.args, "--clickhouse") { // whose process most tests have no use for
+			args = append(args, "--clickhouse", "none")
+		}
 	}
 	if !i.quiet {
 		args = append(args, "--log-level", "debug")
