@@ -47,7 +47,7 @@ func (n *neighbours) look(now []swarm.Peer, passed time.Duration, most int) []ev
 	var out []event.Neighbour
 	for _, g := range givers[:min(most, len(givers))] {
 		out = append(out, event.Neighbour{
-			ID: hex.EncodeToString(g.ID[:4]), Kind: kinds[g.Role], RTT: time.Duration(g.RTT).Milliseconds(),
+			ID: hex.EncodeToString(g.ID[:4]), Kind: kinds[g.Role], RTT: g.RTT.Milliseconds(),
 			Goodput: int64(g.gave) * 8 / max(1, passed.Milliseconds()),
 		})
 	}
