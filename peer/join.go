@@ -69,6 +69,7 @@ type document struct {
 	Seeds      []string                           `json:"seeds"`    // host:port; no host is the page's
 	STUN       []string                           `json:"stun"`     // as seeds
 	Sensitive  bool                               `json:"sensitive"`
+	Telemetry  bool                               `json:"telemetry"` // reports are wanted
 
 	gossip bool // made of entries that the swarm brought, already verified
 }

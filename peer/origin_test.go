@@ -49,6 +49,7 @@ type testOrigin struct {
 	seeds     []*testSeed
 	stun      []string
 	sensitive bool
+	telemetry bool
 	// hook answers in the origin's place when it returns true; hit counts from 0 per path.
 	hook func(w http.ResponseWriter, r *http.Request, hit int) bool
 }
@@ -341,7 +342,7 @@ func (o *testOrigin) choose(r *http.Request) []manifest.Envelope {
 func (o *testOrigin) answer(w http.ResponseWriter, entries []manifest.Envelope) {
 	b, err := json.Marshal(map[string]any{
 		"v": 1, "name": "cam", "stream_id": o.id, "live": o.live, "now": o.now().UnixMilli(), "genesis": o.genesis, "stun": o.stun,
-		"sensitive": o.sensitive,
+		"sensitive": o.sensitive, "telemetry": o.telemetry,
 		"rotations": []manifest.Envelope{}, "sessions": o.sessions[:len(o.sessions)-o.hidden],
 		"renditions": map[string]any{"v0": map[string]any{"codecs": "avc1", "entries": entries}},
 	})

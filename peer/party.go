@@ -39,7 +39,7 @@ type party struct {
 	gossip  gossip
 	shelf   shelf
 	inits   map[event.Root][]byte
-	peers   int
+	peers   []swarm.Peer
 	given   int64
 }
 
@@ -165,7 +165,7 @@ func (p *party) look(ctx context.Context, end context.CancelCauseFunc) {
 		p.post(func(_ swarm.Time, n *swarm.Node) {
 			s := n.Stats()
 			p.mu.Lock()
-			p.peers, p.given = s.Conns, s.Sent
+			p.peers, p.given = n.Peers(), s.Sent
 			p.mu.Unlock()
 			if forks := p.verifier.Forks(); len(forks) > 0 {
 				end(fmt.Errorf("%w: %w", ErrBroken, &forks[0].Error))
@@ -178,7 +178,14 @@ func (p *party) look(ctx context.Context, end context.CancelCauseFunc) {
 func (p *party) figures() (peers int, given int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.peers, p.given
+	return len(p.peers), p.given
+}
+
+// peersNow returns who is connected.
+func (p *party) peersNow() []swarm.Peer {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.peers
 }
 
 // play tells the node that the media at pts is played at a moment, so that it knows

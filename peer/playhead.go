@@ -234,6 +234,15 @@ func (p *Playhead) Now(now time.Time) (delay, ahead time.Duration) {
 	return p.delayAt(now), rest.Duration()
 }
 
+// Held returns for how long the playhead has been held by now, because what comes next is
+// not here; 0 where it plays, or nobody publishes.
+func (p *Playhead) Held(now time.Time) time.Duration {
+	if !p.started || !p.done || p.offline {
+		return 0
+	}
+	return max(0, now.Sub(p.held))
+}
+
 // SetOffline says at now whether anybody publishes. While nobody does, being held is
 // no stall; a hold that had begun counts up to now.
 func (p *Playhead) SetOffline(now time.Time, offline bool) {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
+
+	"github.com/shoalcast/shoal/internal/reporting"
 )
 
 // timing holds every wait and limit of a session. Tests shorten them.
@@ -21,6 +23,7 @@ type timing struct {
 	again    time.Duration // between polls that brought nothing at once
 	quiet    time.Duration // without gossip until the origin is asked
 	silence  time.Duration // without gossip until a swarm without origin counts as offline
+	report   time.Duration // that a report tells of
 	tries    int           // bad copies of one piece
 	cuts     int           // copies of one piece that were cut off
 	records  int           // fetches of a session record that is not there
@@ -32,7 +35,7 @@ func defaultTiming() timing {
 		joinFor: 15 * time.Second, reply: 10 * time.Second, poll: 20 * time.Second,
 		transfer: time.Minute, idle: 5 * time.Second, goneFor: 10 * time.Second,
 		first: 50 * time.Millisecond, most: 2 * time.Second, again: 500 * time.Millisecond,
-		quiet: 700 * time.Millisecond, silence: 10 * time.Second,
+		quiet: 700 * time.Millisecond, silence: 10 * time.Second, report: reporting.Every,
 		tries: 3, cuts: 10, records: 8, replies: 4,
 	}
 }

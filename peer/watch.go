@@ -51,6 +51,9 @@ type Options struct {
 	UpRate int64            // bit/s that are given to other viewers at most; 0: the swarm's default
 	NoUp   bool             // give other viewers nothing
 	Now    func() time.Time // the viewer's clock; default: time.Now
+	// Telemetry lets the viewer tell the stream's server how it plays, where the stream's
+	// manifest wants that (docs/spec/telemetry.md).
+	Telemetry bool
 
 	timing *timing // for tests
 }
@@ -114,6 +117,7 @@ func (w *watcher) watch(ctx context.Context, link Link) error {
 		f.party, g.source = w.party, w.party
 		group.Go(func() error { return w.party.run(inner) })
 	}
+	told := w.tell(ctx, in)
 	group.Go(func() error { return f.run(inner, in.document) })
 	group.Go(func() error { return g.run(inner) })
 	err = w.run(ctx, pieces)
@@ -123,7 +127,26 @@ func (w *watcher) watch(ctx context.Context, link Link) error {
 	if failed := group.Wait(); err == nil && !errors.Is(failed, context.Canceled) {
 		err = failed
 	}
+	w.telling.end(w.clock.Now(), w, errors.Is(err, ErrBroken))
+	<-told
 	return err
+}
+
+// tell begins to report, where the viewer and the stream's server want it. The channel is
+// closed once the last report has gone, or need not be waited for.
+func (w *watcher) tell(ctx context.Context, in *entrance) <-chan struct{} {
+	told := make(chan struct{})
+	if !w.options.Telemetry || !in.document.Telemetry || in.origin == nil {
+		close(told)
+		return told
+	}
+	reports := make(chan event.Report, reportsWaiting)
+	w.telling = in.tellsOf(w.options, w.clock.Now(), w.party != nil, reports)
+	go func() {
+		defer close(told)
+		postReports(ctx, in.origin, reports, w.options.Log)
+	}()
+	return told
 }
 
 // join joins the stream's swarm, where there is a transport and viewers may learn each
@@ -236,6 +259,7 @@ type watcher struct {
 	out      output
 	players  *players     // nil: none are served
 	party    *party       // in the stream's swarm; nil: over HTTP alone
+	telling  *telling     // nil: nothing is reported
 	behind   histogram    // see Behind
 	uploaded func() int64 // bytes of blocks given to others so far; nil: none are
 	last     Line
@@ -297,6 +321,7 @@ func (w *watcher) take(f fetched) error {
 	}
 	w.news = w.options.Now()
 	w.behind.note(f, w.clock.Now())
+	w.telling.arrived(f, w.clock.Now(), &w.playhead)
 	w.playhead.Add(w.clock.Now(), Chunk{
 		Position: f.entry.Position(), PTS: f.entry.PTS, Dur: f.entry.Dur,
 		At: time.UnixMilli(f.entry.At), Ready: time.UnixMilli(f.entry.Issued), Catchup: f.catchup,
@@ -313,6 +338,7 @@ func (w *watcher) tick() error {
 	state := w.feed.state(now, w.good)
 	w.playhead.SetOffline(now, state == Offline)
 	w.steer(now)
+	w.telling.tick(now, w, state)
 	w.players.setEnded(state == Offline && w.options.Now().Sub(w.news) >= endSettle)
 	if at := w.options.Now(); at.Sub(w.shown) >= w.options.StatsEvery {
 		w.shown = w.shown.Add(at.Sub(w.shown).Truncate(w.options.StatsEvery))

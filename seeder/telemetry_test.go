@@ -3,6 +3,7 @@ package seeder
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/shoalcast/shoal/bus"
@@ -24,6 +25,7 @@ func TestASeedReportsEachLiveStreamAndNothingElse(t *testing.T) {
 		}
 		s.fact(event.EpochEnded{Epoch: s.epoch, Reason: "test"})
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		got := s.bus.reports
 		if len(got) < 4 {
 			t.Fatalf("%d reports in 20 s", len(got))
@@ -61,6 +63,7 @@ func TestPiecesWhoseBytesDoNotComeAreReportedAsLate(t *testing.T) {
 			s.bus.entries <- s.sign(p)[0]
 		}
 		time.Sleep(10 * time.Second)
+		synctest.Wait()
 		var late, pieces int64
 		for _, r := range s.bus.reports {
 			late, pieces = late+r.Late, pieces+r.Verified
@@ -80,6 +83,7 @@ func TestReportsWaitForABusThatIsFull(t *testing.T) {
 		}
 		s.bus.full.Store(false)
 		time.Sleep(reporting.Every)
+		synctest.Wait()
 		var pieces int64
 		for i, r := range s.bus.reports {
 			if pieces += r.Verified; r.N != int64(i) {
@@ -98,6 +102,7 @@ func TestASeedThatIsNotAskedToReportsNothing(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 			s.send(n)
 		}
+		synctest.Wait()
 		if len(s.bus.reports) > 0 {
 			t.Errorf("reported %+v", s.bus.reports)
 		}

@@ -32,6 +32,7 @@ type watchCmd struct {
 	Listen     string  `default:":0" placeholder:"ADDR" help:"Where other viewers connect to, TCP and UDP; port 0 is any that is free."`
 	HTTPOnly   bool    `name:"http-only" help:"Take no part in the swarm: everything comes from the origin."`
 	ICEServers string  `name:"ice-servers" placeholder:"URLS" help:"STUN servers by which viewers behind NATs find their addresses, separated by commas (default: those that the stream's page names); others are left to pages."`
+	Telemetry  bool    `default:"true" help:"Tell the stream's server how it plays and where its bytes come from, if it wants to know; no address, no name. --telemetry=false, or DO_NOT_TRACK=1 in the environment, turns it off."`
 	Pins       string  `placeholder:"FILE" help:"Where the keys first seen under links without an id are remembered (default in the user's configuration directory)."`
 }
 
@@ -71,7 +72,7 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 		return nil, refused(err)
 	}
 	opts := peer.Options{
-		URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second)), HLS: c.HLS, NoUp: c.NoUp,
+		URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second)), HLS: c.HLS, NoUp: c.NoUp, Telemetry: c.Telemetry && !askedNotToTrack(),
 	}
 	if c.Up != "" {
 		up, err := parseBytes("--up", c.Up)
@@ -122,6 +123,12 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 		return nil, refused(fmt.Errorf("--hls: %w", err))
 	}
 	return &summary, err
+}
+
+// askedNotToTrack reports whether the user wants no program to report (consoledonottrack.com).
+func askedNotToTrack() bool {
+	v := os.Getenv("DO_NOT_TRACK")
+	return v != "" && v != "0" && v != "false"
 }
 
 // offers is how many peers, browsers among them, the viewer asks a WebTorrent tracker for

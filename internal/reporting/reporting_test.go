@@ -70,3 +70,27 @@ func TestEachVisitHasANameOfItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestAReportIsDueEveryFewSecondsAndAtEachChange(t *testing.T) {
+	at := func(ms int) time.Time { return time.Unix(1_700_000_000, 0).Add(time.Duration(ms) * time.Millisecond) }
+	s := NewSchedule(at(0), 5*time.Second, 2*time.Second, event.Starting)
+	for _, c := range []struct {
+		ms    int
+		state event.PlayState
+		want  event.ReportEvent
+	}{
+		{1_000, event.Starting, ""},
+		{1_500, event.Playing, event.OnState},
+		{2_000, event.Stalled, ""}, // too soon
+		{2_500, event.Stalled, event.OnState},
+		{7_400, event.Stalled, ""},
+		{7_500, event.Stalled, event.OnInterval},
+		{9_000, event.Waiting, event.OnState},
+		{60_000, event.Waiting, ""}, // nothing happens
+		{61_000, event.Playing, event.OnState},
+	} {
+		if got, _ := s.Due(at(c.ms), c.state); got != c.want {
+			t.Errorf("after %d ms in state %s: %q, want %q", c.ms, c.state, got, c.want)
+		}
+	}
+}
