@@ -25,7 +25,7 @@ import (
 // sequence: StreamState.Apply takes it. caughtUp may be nil.
 func (b *Bus) FollowStreams(ctx context.Context, caughtUp func(), fn func(id event.StreamID, seq uint64, f event.StreamFact) error) error {
 	f := &follower{
-		b: b, kind: "streams", stream: streamStream, subject: allStreams, caughtUp: caughtUp,
+		b: b, kind: "streams", stream: streamStream, subject: allStreams, whole: true, caughtUp: caughtUp,
 		handle: func(_ context.Context, m jetstream.Msg, seq uint64) error {
 			id, err := streamOf(m.Subject())
 			if err != nil {

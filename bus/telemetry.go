@@ -57,7 +57,7 @@ var ErrForeign = errors.New("the report is of another stream than whoever sent i
 // keep lets it (nil: always): dropped is told of each, and why.
 func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error) (keep bool), fn func(context.Context, *Reported) error) error {
 	f := &follower{
-		b: b, kind: "telemetry", stream: streamTelemetry, subject: allReports,
+		b: b, kind: "telemetry", stream: streamTelemetry, subject: allReports, whole: true,
 		stamped: true, last: after.Seq, lastAt: after.At,
 	}
 	f.handle = func(ctx context.Context, m jetstream.Msg, seq uint64) error {
