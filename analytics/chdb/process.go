@@ -17,7 +17,7 @@ func (e *Engine) once(ctx context.Context) error {
 	// The kernel ends the child with the thread that started it (bound).
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	words, err := json.Marshal(e.orders)
+	words, err := json.Marshal(e.orders) //nolint:gosec // the passwords are for the child
 	if err != nil {
 		return fmt.Errorf("order the child: %w", err)
 	}
