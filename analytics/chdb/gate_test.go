@@ -91,3 +91,20 @@ func TestLinesOfTheEngineAreLoggedWithinBounds(t *testing.T) {
 		}
 	})
 }
+
+func TestTheReadersStatementsEndAfterAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := (&statement{user: Reader}).bounded(t.Context())
+		defer cancel()
+		begun := time.Now()
+		<-ctx.Done()
+		if took := time.Since(begun); took != time.Minute || !errors.Is(context.Cause(ctx), errTooLong) {
+			t.Errorf("after %v: %v", took, context.Cause(ctx))
+		}
+		ctx, cancel = (&statement{user: Owner}).bounded(t.Context())
+		defer cancel()
+		if _, bound := ctx.Deadline(); bound {
+			t.Error("the owner's have an end")
+		}
+	})
+}

@@ -123,10 +123,15 @@ func TestRowsComeFromWhereverTheyStand(t *testing.T) {
 	says(t, e, asked{query: in, body: zipped.String(), header: http.Header{"Content-Encoding": {"gzip"}}}, "")
 	says(t, e, asked{query: in, body: "SELECT n, s FROM format ORDER BY n"}, "1\tvalues; FORMAT CSV\n2\tbody\n3\tjson\n4\tcsv\n5\tselect\n6\tboth\n7\tgzip\n")
 
+	refuses(t, e, asked{query: with("INSERT INTO format SELECT * FROM input('n UInt64, s String') FORMAT CSV"), body: "8,input\n"}, 48)
 	refuses(t, e, asked{query: with("INSERT INTO format FORMAT CSV"), body: "x,y,z\n"}, 27)
 	refuses(t, e, asked{query: with("INSERT INTO nowhere FORMAT CSV"), body: "1,y\n"}, 60)
 	refuses(t, e, asked{query: with("INSERT INTO format FORMAT NoSuch"), body: "1,y\n"}, 73)
 	says(t, e, asked{query: in, body: "SELECT count() FROM format"}, "7\n")
+}
+
+func TestNoStatementWaitsForAKeyboard(t *testing.T) {
+	says(t, engine(t), asked{body: "SELECT count() FROM file('-', 'LineAsString')"}, "0\n")
 }
 
 func TestALongInsertIsStreamed(t *testing.T) {
@@ -165,6 +170,7 @@ func TestRequestsThatMeanNothingGetASentenceAndCostNothing(t *testing.T) {
 		{"an unknown encoding", asked{body: "SELECT 1", header: http.Header{"Content-Encoding": {"br"}}}, 48},
 		{"gzip that is none", asked{body: "SELECT 1", header: http.Header{"Content-Encoding": {"gzip"}}}, 36},
 		{"blocks that are none", asked{query: url.Values{"decompress": {"1"}}, body: "SELECT 1, 2, 3, 4, 5, 6, 7, 8"}, 36},
+		{"an INSERT without rows", asked{body: "INSERT INTO t"}, 62},
 		{"bytes", asked{body: "\x00\xff\xfe"}, 62},
 	} {
 		t.Run(c.name, func(t *testing.T) { refuses(t, e, c.asked, c.code) })

@@ -22,7 +22,7 @@ import (
 // shoal does. One engine serves all tests that do not need their own.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "chdb" {
-		if err := Child(context.Background(), os.Stdin, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
+		if err := Child(context.Background(), slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

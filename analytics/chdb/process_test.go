@@ -43,7 +43,7 @@ func TestABatchSentAgainAfterAKillIsThereOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const batches, rows, kills = 60, 2000, 3
+	const batches, rows, kills = 30, 2000, 3
 	again := 0
 	var killed sync.WaitGroup
 	for i := range batches {

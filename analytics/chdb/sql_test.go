@@ -39,6 +39,21 @@ func TestWhatHasNoRowsOfItsOwnIsLeftWhole(t *testing.T) {
 	}
 }
 
+func TestAnInsertThatSelectsFromItsRowsIsKnown(t *testing.T) {
+	for sql, want := range map[string]bool{
+		"INSERT INTO t SELECT * FROM input('a UInt8') FORMAT CSV 1": true,
+		"INSERT INTO t SELECT * FROM INPUT /**/ ('a UInt8')":        true,
+		"INSERT INTO t SELECT input FROM u":                         false,
+		"INSERT INTO t SELECT 'input('":                             false,
+		"SELECT * FROM input('a UInt8')":                            false,
+		"":                                                          false,
+	} {
+		if got := asksForRows(sql); got != want {
+			t.Errorf("%q: %v", sql, got)
+		}
+	}
+}
+
 func TestTheFormatOfAnAnswerIsTheStatements(t *testing.T) {
 	for sql, want := range map[string]string{
 		"SELECT 1":                                        "Other",
@@ -122,6 +137,7 @@ func FuzzSQL(f *testing.F) {
 		}
 		reach(sql)
 		outputFormat(sql, "x")
+		asksForRows(sql)
 		in, ok := splitInsert(sql)
 		if !ok {
 			return
