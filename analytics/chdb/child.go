@@ -65,7 +65,8 @@ func takeOrders() (orders, io.ReadCloser, error) {
 	}
 	var o orders
 	if err := json.NewDecoder(in).Decode(&o); err != nil {
-		return orders{}, nil, errors.Join(fmt.Errorf("read what to serve: %w", err), in.Close())
+		_ = in.Close() // it may be none
+		return orders{}, nil, fmt.Errorf("read what to serve: %w", err)
 	}
 	return o, in, nil
 }
