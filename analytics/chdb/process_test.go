@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -24,7 +23,11 @@ import (
 func kill(t testing.TB, e *Engine) {
 	t.Helper()
 	if pid := int(e.watch.pid.Load()); pid > 0 {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		p, err := os.FindProcess(pid)
+		if err == nil {
+			err = p.Kill()
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	}
