@@ -23,7 +23,7 @@ WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts 
 help: ## list these commands
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 
-setup: ## install what is missing: Debian packages, and npm packages inside the repository
+setup: ## install what is missing: Debian packages, npm packages inside the repository, ClickHouse's library in your cache
 	@scripts/setup
 
 build: setup web/dist/index.html ## build bin/shoal, which needs glibc and nothing else

@@ -34,7 +34,7 @@ type EngineOptions struct {
 const Grace = 3 * time.Second
 
 // lockWait is how long NewEngine waits for the end of a child whose parent has died.
-const lockWait = 5 * time.Second
+const lockWait = 2 * time.Second
 
 // ErrInUse means that another engine has the directory.
 var ErrInUse = errors.New("ClickHouse's directory is in use")

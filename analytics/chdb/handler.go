@@ -115,6 +115,10 @@ func readStatement(req *request, user string, get bool, body io.Reader) (*statem
 		st.rest = io.MultiReader(bytes.NewReader(text[in.data:]), body)
 		return st, nil
 	}
+	if asksForRows(st.sql) {
+		// The library would say that all went well, and drop the rows.
+		return nil, failed(codeNotImplemented, "Rows for input() are not taken here: insert them into a table, and select from that")
+	}
 	if len(text) > maxText {
 		return nil, failed(codeTooLarge, "The statement has more than %d bytes", maxText)
 	}

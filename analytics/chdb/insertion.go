@@ -41,6 +41,24 @@ func splitInsert(sql string) (insertion, bool) {
 	}
 }
 
+// asksForRows reports whether a statement is an INSERT that selects from the rows sent
+// with it, by input().
+func asksForRows(sql string) bool {
+	l := &lexer{sql: sql}
+	t, ok := l.next()
+	if !ok || !t.is("INSERT") {
+		return false
+	}
+	for input := false; ; input = t.is("input") {
+		if t, ok = l.next(); !ok {
+			return false
+		}
+		if input && t.kind == mark && t.value == "(" {
+			return true
+		}
+	}
+}
+
 // target moves over what rows go into: a table's name may be any word, FORMAT too.
 func (l *lexer) target() bool {
 	t, ok := l.next()

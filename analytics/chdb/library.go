@@ -71,7 +71,7 @@ func (l *library) symbols() map[string]any {
 }
 
 // analysis is chdb_query_analysis_v1. Class 0 changes nothing.
-type analysis struct{ size, statements, flags, class uint32 }
+type analysis struct{ size, statements, _, class uint32 }
 
 // connection makes one more connection. The first of a process starts the engine, with
 // all of args; later ones must name the same --path.
@@ -96,7 +96,7 @@ func (l *library) bytes(r cResult) []byte {
 	if n == 0 {
 		return nil
 	}
-	return unsafe.Slice(l.buffer(r), n)
+	return unsafe.Slice(l.buffer(r), n) //nolint:gosec // the library says how long it is
 }
 
 // cMemory is Go memory lent to C for the time of a call.
@@ -111,7 +111,9 @@ func (m *cMemory) text(s string) *byte {
 	return &b[0]
 }
 
-func (m *cMemory) address(s string) uintptr { return uintptr(unsafe.Pointer(m.text(s))) }
+func (m *cMemory) address(s string) uintptr {
+	return uintptr(unsafe.Pointer(m.text(s))) //nolint:gosec // text pins it
+}
 
 func (m *cMemory) table(t []uintptr) *uintptr {
 	if len(t) == 0 {

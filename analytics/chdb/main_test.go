@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,11 +22,14 @@ import (
 // shoal does. One engine serves all tests that do not need their own.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "chdb" {
-		if err := Child(context.Background(), os.Stdin, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
+		if err := Child(context.Background(), slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if len(os.Args) == 3 && os.Args[1] == "parent" {
+		runParent(os.Args[2])
 	}
 	code := m.Run()
 	if err := closeShared(); err != nil {
@@ -52,7 +57,7 @@ func engine(t testing.TB) *Engine {
 	if shared.engine != nil {
 		return shared.engine
 	}
-	dir, err := os.MkdirTemp("", "chdb-test-*")
+	dir, err := os.MkdirTemp("", "chdb-test-*") //nolint:usetesting // it outlives the test that came first
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +109,7 @@ func launch(t testing.TB, o EngineOptions) (*Engine, func() error) {
 }
 
 // own starts an engine for one test alone.
-func own(t testing.TB) *Engine {
+func own(t testing.TB) (*Engine, func() error) {
 	t.Helper()
 	e, stop := launch(t, EngineOptions{Path: filepath.Join(t.TempDir(), "clickhouse"), Memory: 1 << 30, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(func() {
@@ -112,7 +117,7 @@ func own(t testing.TB) *Engine {
 			t.Error(err)
 		}
 	})
-	return e
+	return e, stop
 }
 
 // database makes a database of the test's own in the shared engine.
@@ -139,4 +144,11 @@ func client(t testing.TB, e *Engine, user, database string) driver.Conn {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+func httpServer(t testing.TB, serve http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	s := httptest.NewServer(serve)
+	t.Cleanup(s.Close)
+	return s
 }

@@ -10,15 +10,15 @@ import (
 )
 
 // chdbCmd is the process of the embedded ClickHouse. It has no flags: the shoal that
-// starts it says by standard input what to do.
+// starts it says by a pipe what to do.
 type chdbCmd struct{}
 
 func (chdbCmd) Run(ctx context.Context, t terminal) error {
 	// What stops a service often goes to all of its processes at once. This one is
-	// needed until its parent has finished, and ends with its input.
+	// needed until its parent has finished, and ends with its pipe.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	log := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{ReplaceAttr: withoutTime}))
-	return chdb.Child(ctx, t.in, log)
+	return chdb.Child(ctx, log)
 }
 
 // withoutTime leaves the time to the parent's log, where the lines go.
