@@ -19,7 +19,7 @@ import (
 // be such serves, and runs no tests.
 func Main(m *testing.M) int {
 	if len(os.Args) == 2 && os.Args[1] == "chdb" {
-		if err := chdb.Child(context.Background(), os.Stdin, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
+		if err := chdb.Child(context.Background(), slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
