@@ -144,7 +144,7 @@ func (b *Bus) AppendSinkState(ctx context.Context, name string, state []byte, ex
 	if !consumerName.MatchString(name) {
 		return 0, fmt.Errorf("%q cannot name a sink: use a-z, 0-9 and -", name)
 	}
-	seq, err := b.append(ctx, &nats.Msg{Subject: sinkSubject(name), Data: state, Header: nats.Header{}}, expectLast, messageID)
+	seq, err := b.append(ctx, &nats.Msg{Subject: sinkSubject(name), Data: state, Header: nats.Header{}}, expectLast, name+" "+messageID)
 	if err != nil {
 		return 0, fmt.Errorf("record the state of sink %s: %w", name, err)
 	}
