@@ -24,6 +24,7 @@ func (n *neighbours) look(now []swarm.Peer, passed time.Duration, most int) []ev
 	type giver struct {
 		swarm.Peer
 		gave uint64
+		late int
 	}
 	var givers []giver
 	for _, p := range now {
@@ -33,7 +34,7 @@ func (n *neighbours) look(now []swarm.Peer, passed time.Duration, most int) []ev
 			joined++
 		}
 		if p.ID != (swarm.PeerID{}) {
-			givers = append(givers, giver{p, p.Received - before.Received})
+			givers = append(givers, giver{p, p.Received - before.Received, p.Missed - before.Missed})
 		}
 	}
 	for conn, before := range n.last {
@@ -48,7 +49,7 @@ func (n *neighbours) look(now []swarm.Peer, passed time.Duration, most int) []ev
 	for _, g := range givers[:min(most, len(givers))] {
 		out = append(out, event.Neighbour{
 			ID: hex.EncodeToString(g.ID[:4]), Kind: kinds[g.Role], RTT: g.RTT.Milliseconds(),
-			Goodput: int64(g.gave) * 8 / max(1, passed.Milliseconds()),
+			Goodput: int64(g.gave) * 8 / max(1, passed.Milliseconds()), Late: int64(g.late),
 		})
 	}
 	return out

@@ -168,17 +168,17 @@ func TestNothingIsReportedWithoutTheConsentOfBothSides(t *testing.T) {
 func TestNeighboursAreToldByWhatTheyGaveAndSwapsByWhoTookWhosePlace(t *testing.T) {
 	id := func(b byte) swarm.PeerID { return swarm.PeerID{b, b, b, b} }
 	var n neighbours
-	n.look([]swarm.Peer{{Conn: 1, ID: id(1), Granted: 5, Received: 1_000}, {Conn: 2, ID: id(2)}, {Conn: 3}}, time.Second, 4)
+	n.look([]swarm.Peer{{Conn: 1, ID: id(1), Granted: 5, Received: 1_000}, {Conn: 2, ID: id(2), Missed: 2}, {Conn: 3}}, time.Second, 4)
 	got := n.look([]swarm.Peer{
 		{Conn: 1, ID: id(1), Received: 1_500},
-		{Conn: 2, ID: id(2), Role: swarm.Seed, Granted: 3, Received: 4_000, RTT: 12 * time.Millisecond},
+		{Conn: 2, ID: id(2), Role: swarm.Seed, Granted: 3, Received: 4_000, RTT: 12 * time.Millisecond, Missed: 5},
 		{Conn: 3}, // did not say who it is
 		{Conn: 4, ID: id(4), Granted: 2, Received: 100},
 		{Conn: 5, ID: id(5), Received: 1},
 		{Conn: 6, ID: id(6)},
 	}, 2*time.Second, 4)
 	want := []event.Neighbour{
-		{ID: "02020202", Kind: "seed", RTT: 12, Goodput: 16},
+		{ID: "02020202", Kind: "seed", RTT: 12, Goodput: 16, Late: 3},
 		{ID: "01010101", Kind: "peer", Goodput: 2},
 		{ID: "04040404", Kind: "peer"},
 		{ID: "05050505", Kind: "peer"},

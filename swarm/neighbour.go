@@ -36,6 +36,7 @@ type neighbour struct {
 	mute     Time    // its announcements count for nothing until then
 	late     int     // times that blocks it was asked for did not come in time, in a row
 	lateAt   Time    // the newest of them
+	missed   int     // blocks that it pushes or was asked for, and that did not come when they were due
 	blockAt  Time    // when its newest good block came
 	rest     Time    // it is asked for nothing until then
 	wants    int     // blocks it is asked for

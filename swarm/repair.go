@@ -226,6 +226,7 @@ func (n *Node) overdue(now Time, t *track, p *piece, l int, a *ask, slack time.D
 	}
 	if pushed && !a.missed && now >= expected && p.headAt >= moved {
 		a.missed = true
+		ln.parent.missed++
 		if ln.missed++; ln.missed >= n.t.Missed {
 			n.fail(now, t, l)
 		}
@@ -295,6 +296,8 @@ func (n *Node) broke(now Time, a *ask, denied bool) (dropped bool) {
 	a.last, a.by, a.denied = nb, nil, 0
 	if denied {
 		a.denied = now
+	} else {
+		nb.missed++
 	}
 	nb.wants--
 	if now-nb.lateAt < n.t.WantAgain {

@@ -22,6 +22,11 @@ export function isDown(err: unknown): boolean {
   return err instanceof TypeError || (err instanceof DOMException && err.name === "TimeoutError");
 }
 
+/** Reports whether a request was given up. */
+export function isTimeout(err: unknown): boolean {
+  return err instanceof DOMException && (err.name === "TimeoutError" || err.name === "AbortError");
+}
+
 export interface RenditionInfo {
   codecs: string;
   width: number;

@@ -1,6 +1,6 @@
 // The player of one stream: it waits for the stream to be live, proves it, plays it,
 // and says at any moment what state it is in. A page only draws what it says.
-import { type Clock, askClock } from "./clock.ts";
+import { type Clock, askClock, refine } from "./clock.ts";
 import { type Allowed, allowed, type Mode, type Policy } from "./consent.ts";
 import { Fork } from "./book.ts";
 import { type Entry, order, type Position, timescale } from "./documents.ts";
@@ -8,7 +8,7 @@ import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Load } from "./load.ts";
 import { Meter } from "./meter.ts";
-import { HttpError, isDown, type Manifest, Origin } from "./origin.ts";
+import { HttpError, isDown, isTimeout, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
 import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
@@ -20,22 +20,22 @@ import { engine } from "./signatures.ts";
 import { sleep } from "./sleep.ts";
 import { none as noCounts, sum, type SwarmCounts } from "./swarmcounts.ts";
 import { swarmView } from "./swarmview.ts";
+import { Watch } from "./surroundings.ts";
 import { deviceClass } from "./telemetry/deviceclass.ts";
 import { privacyControl, telling } from "./telemetry/permission.ts";
 import { Reporting } from "./telemetry/reporting.ts";
-import { Watch } from "./surroundings.ts";
 import { fingerprint } from "./trust.ts";
-import type { Percentiles, Stats } from "./stats.ts";
+import { percentiles, type Stats } from "./stats.ts";
 import type { SwarmView, Telling, View } from "./view.ts";
 
 export type { Moment, State } from "./moment.ts";
-
 const nothing: Policy = { consent: "edge", sensitive: false, relay: false }; // until the manifest is here
 
 const pollMs = 1_000;
 const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
+const refineMs = 3_000; // after the first picture, when starting is over
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
 const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
@@ -267,11 +267,11 @@ export class Player extends EventTarget {
 
   /** Looks whether there is something to report. What a visit is of is known once it plays. */
   private report(): void {
-    const { video, state, session, source } = this;
-    const starting = state === "starting";
-    const wanted = session !== null && !video.seeking && (starting || state === "playing");
+    const { state, session, source } = this;
+    const { seeking, currentTime: position, playbackRate: rate } = this.video;
+    const [starting, wanted] = [state === "starting", session !== null && !seeking && (state === "starting" || state === "playing")];
     const of = source && (session || this.reporting.begun) && this.telling() === "on" ? { stream: source.trust.id, class: deviceClass(navigator) } : null;
-    this.reporting.look({ now: performance.now(), state, starting, wanted, seeking: video.seeking, position: video.currentTime, rate: video.playbackRate }, of);
+    this.reporting.look({ now: performance.now(), state, starting, wanted, seeking, position, rate }, of);
   }
 
   /** What reports are made of. */
@@ -289,9 +289,9 @@ export class Player extends EventTarget {
   private came(e: Entry): void {
     const joined = this.session?.joinedAt;
     if (!this.clock || !joined || e.issued <= joined.issued) return;
-    const { video } = this;
-    const at = video.paused || video.seeking ? null : (this.playback?.playing() ?? null);
-    const due = at?.entry.epoch === e.epoch ? (1000 * ((e.pts - at.entry.pts) / timescale - at.into)) / video.playbackRate : null;
+    const { paused, seeking, playbackRate } = this.video;
+    const at = paused || seeking ? null : this.playback?.playing();
+    const due = at?.entry.epoch === e.epoch ? (1000 * ((e.pts - at.entry.pts) / timescale - at.into)) / playbackRate : null;
     this.reporting.arrived(e.issued - e.at, this.clock.now() - e.issued, due);
   }
 
@@ -343,6 +343,12 @@ export class Player extends EventTarget {
 
   private async setClock(signal: AbortSignal): Promise<void> {
     this.clock ??= await askClock(() => this.origin.time(signal));
+  }
+
+  /** Asks for the time again, now that there is less to do. */
+  private refineClock(): void {
+    const { clock } = this;
+    if (clock && this.session) void refine(clock, () => this.origin.time()).then((c) => this.clock === clock && (this.clock = c), () => undefined);
   }
 
   /** A stream is worth starting once an entry of it can be had, newer than where it stopped before. */
@@ -563,6 +569,7 @@ export class Player extends EventTarget {
       if (this.firstFrameMs !== null) return;
       this.firstFrameMs = performance.now() - this.began;
       this.permitted();
+      setTimeout(() => this.refineClock(), refineMs);
     };
     if ("requestVideoFrameCallback" in this.video) this.video.requestVideoFrameCallback(note);
     this.video.addEventListener("playing", () => !this.video.videoWidth && note(), { once: true });
@@ -590,12 +597,4 @@ export class Player extends EventTarget {
     this.wake = () => woken.abort();
     return sleep(ms, AbortSignal.any([signal, woken.signal]));
   }
-}
-
-function isTimeout(err: unknown): boolean {
-  return err instanceof DOMException && (err.name === "TimeoutError" || err.name === "AbortError");
-}
-
-function percentiles(h: Histogram): Percentiles {
-  return { p50: h.percentile(0.5), p95: h.percentile(0.95) };
 }

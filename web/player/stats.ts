@@ -1,9 +1,14 @@
 // What a session adds up to, in the fields of `shoal watch --stats json` and counted as it counts.
+import type { Histogram } from "./histogram.ts";
 import type { Counts } from "./meter.ts";
 
 export interface Percentiles {
   p50: number;
   p95: number;
+}
+
+export function percentiles(h: Histogram): Percentiles {
+  return { p50: h.percentile(0.5), p95: h.percentile(0.95) };
 }
 
 /** Times are ms unless they say otherwise, bytes are of verified payload. */

@@ -14,6 +14,7 @@ export interface PeerView {
   down: number; // bit/s from it, over the last seconds
   up: number; // bit/s to it
   relayed: boolean; // through TURN: neither side knows the other's address
+  missed: number; // blocks that were due from it and did not come in time
 }
 
 export interface SwarmView {

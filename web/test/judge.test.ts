@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { askClock, clockFrom } from "../player/clock.ts";
+import { askClock, clockFrom, refine } from "../player/clock.ts";
 import { steer, Target } from "../player/live.ts";
 import { type Fault, type Findings, judge } from "../player/provenance.ts";
 import { wanted } from "../player/source.ts";
@@ -62,6 +62,21 @@ describe("the server's time", () => {
     tick += 60_000;
     expect(clock.now()).toBe(5_060_020);
     expect(clockFrom(10, 0, 0, () => 5).now()).toBe(15);
+  });
+
+  test("is the one of the question that took the shortest", async () => {
+    let now = 0;
+    const tick = () => now;
+    const trips = [80, 6, 40]; // ms, all of them on the way back
+    const ask = async () => {
+      const said = 1_000_000 + now;
+      now += trips.shift()!;
+      return said;
+    };
+    const first = clockFrom(1_000_000, 0, 200, tick);
+    const clock = await refine(first, ask, 3, tick);
+    expect(clock.tripMs).toBe(6);
+    expect(clock.now() - (1_000_000 + now)).toBe(-3);
   });
 });
 

@@ -17,12 +17,12 @@ export class Measures {
     const passed = Math.max(at - (this.at ?? at - 1000), 1) / 1000;
     const rate = (now: number, before: number | undefined) => Math.round((8 * (now - (before ?? 0))) / passed);
     const carried = new Map<Conn, { down: number; up: number }>();
-    const peers = node.peers().map(({ conn, id, role, rtt, granted, given }) => {
+    const peers = node.peers().map(({ conn, id, role, rtt, granted, given, missed }) => {
       const { down, up } = links.get(conn) ?? { down: 0, up: 0 };
       const before = this.before.get(conn);
       carried.set(conn, { down, up });
       const rttMs = rtt === 0 ? null : Math.round(rtt / millisecond);
-      return { conn, id, role, rttMs, granted, given, down: rate(down, before?.down), up: rate(up, before?.up) };
+      return { conn, id, role, rttMs, granted, given, missed, down: rate(down, before?.down), up: rate(up, before?.up) };
     });
     [this.at, this.before] = [at, carried];
     const { received, duplicate, unasked, rejected, sent, parents, children } = node.stats();

@@ -80,6 +80,8 @@ export interface PeerFigures {
   /** Lanes that it pushes to us, and we to it. */
   granted: number;
   given: number;
+  /** Blocks that were due from it and did not come in time. */
+  missed: number;
   /** bit/s in the last second, both ways, all that the channel carried. */
   down: number;
   up: number;

@@ -63,6 +63,7 @@ export class Neighbour {
   mute: Time = 0; // its announcements count for nothing until then
   late = 0; // times that blocks it was asked for did not come in time, in a row
   lateAt: Time = 0; // the newest of them
+  missed = 0; // blocks that it pushes or was asked for, and that did not come when they were due
   blockAt: Time = 0; // when its newest good block came
   rest: Time = 0; // it is asked for nothing until then
   wants = 0; // blocks it is asked for

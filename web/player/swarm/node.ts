@@ -72,6 +72,7 @@ export interface Peer {
   rtt: Time; // shortest recent round trip; 0: unknown
   granted: number; // lanes that it pushes to this node
   given: number; // and this node to it
+  missed: number; // blocks that were due from it and did not come in time
 }
 
 /** What a small message takes of the uplink, packets' headers included. */
@@ -149,7 +150,7 @@ export class Node {
   peers(): Peer[] {
     return this.conns.map((nb) => {
       const lanesOf = (which: (nt: (typeof nb.tracks)[number]) => number) => nb.tracks.reduce((all, nt) => all + laneCount(which(nt)), 0);
-      return { conn: nb.conn, id: nb.id, role: nb.role, rtt: nb.rtt, granted: lanesOf((nt) => nt.granted), given: lanesOf((nt) => nt.gives) };
+      return { conn: nb.conn, id: nb.id, role: nb.role, rtt: nb.rtt, granted: lanesOf((nt) => nt.granted), given: lanesOf((nt) => nt.gives), missed: nb.missed };
     });
   }
 

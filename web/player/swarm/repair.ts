@@ -151,6 +151,7 @@ function overdue(n: Node, now: Time, t: Track, p: Piece, l: number, a: Ask, slac
   if (now < expected && (slack === undefined || slack > n.t.ToPeers)) return expected;
   if (pushed && !a.missed && now >= expected && p.headAt >= moved) {
     a.missed = true;
+    ln.parent!.missed++;
     if (++ln.missed >= n.t.Missed) fail(n, now, t, l);
   }
   return null;
@@ -202,6 +203,7 @@ function broke(n: Node, now: Time, a: Ask, denied: boolean): boolean {
   a.last = nb;
   a.by = null;
   a.denied = denied ? now : 0;
+  if (!denied) nb.missed++;
   nb.wants--;
   if (now - nb.lateAt < n.t.WantAgain) return false;
   nb.lateAt = now;

@@ -44,6 +44,7 @@ export class Accumulator {
   private n = 0;
   private last: Reading;
   private dropped = 0;
+  private missed = new Map<string, number>(); // by neighbour, when they were told last
   private started: boolean; // the first picture was told of
 
   /** What came before the first reading is nobody's. */
@@ -85,8 +86,18 @@ export class Accumulator {
       ...{ duplicate: since((s) => s.bytes_duplicate), rejected: since((s) => s.pieces_rejected), falseBlocks: since((s) => s.blocks_rejected) },
       ...{ given: since((s) => s.upload), uplink: kbits(r.allowed.up), peers: stats.peers, swaps: r.swaps - last.swaps },
       ...{ consent: r.allowed.mode, rendition: r.rendition },
-      neighbours: event === "ps" || n % neighboursEvery === 0 ? neighbours(r.peers) : [],
+      neighbours: event === "ps" || n % neighboursEvery === 0 ? this.neighbours(r.peers) : [],
     };
+  }
+
+  /** Those that give most now, with what they missed since neighbours were told last. */
+  private neighbours(peers: readonly PeerView[]): Neighbour[] {
+    const before = this.missed;
+    this.missed = new Map(peers.map(({ id, missed }) => [id, missed]));
+    return [...peers]
+      .sort((a, b) => b.down - a.down)
+      .slice(0, maxNeighbours)
+      .map(({ id, role, rttMs, down, missed }) => ({ id, kind: role === "viewer" ? "peer" : role, rtt: rttMs ?? 0, goodput: kbits(down), late: missed - (before.get(id) ?? 0) }));
   }
 }
 
@@ -99,12 +110,4 @@ function kbits(bits: number): number {
 function measured(minute: readonly Second[], interval: number): number {
   const all = (c: Counts) => c.peer + c.seed + c.edge + c.origin;
   return kbits(8 * Math.max(0, ...minute.slice(-Math.max(1, Math.round(interval / 1000))).map(all)));
-}
-
-/** Those that give most now. */
-function neighbours(peers: readonly PeerView[]): Neighbour[] {
-  return [...peers]
-    .sort((a, b) => b.down - a.down)
-    .slice(0, maxNeighbours)
-    .map(({ id, role, rttMs, down }) => ({ id, kind: role === "viewer" ? "peer" : role, rtt: rttMs ?? 0, goodput: kbits(down) }));
 }

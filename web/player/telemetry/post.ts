@@ -24,6 +24,7 @@ export async function post(url: string, lines: readonly string[]): Promise<Answe
 /** Sends lines while the page goes away. Nobody hears what became of them. */
 export function postLast(url: string, lines: readonly string[]): void {
   if (lines.length === 0) return;
-  const sent = navigator.sendBeacon?.(url, new Blob([lines.join("\n")], { type }));
-  if (!sent) void fetch(url, { method: "POST", body: lines.join("\n"), headers: { "Content-Type": type }, credentials: "omit", keepalive: true }).catch(() => undefined);
+  const body = lines.join("\n"); // as text/plain
+  if (navigator.sendBeacon?.(url, body)) return;
+  void fetch(url, { method: "POST", body, headers: { "Content-Type": type }, credentials: "omit", keepalive: true }).catch(() => undefined);
 }

@@ -3,15 +3,15 @@
 import type { PeerView, Second, View } from "../../player/view.ts";
 
 export const viewers: PeerView[] = [
-  { id: "a", role: "viewer", rttMs: 8, down: 640_000, up: 0, relayed: false },
-  { id: "b", role: "viewer", rttMs: 24, down: 410_000, up: 380_000, relayed: false },
-  { id: "c", role: "viewer", rttMs: 31, down: 0, up: 720_000, relayed: false },
-  { id: "d", role: "viewer", rttMs: 74, down: 220_000, up: 0, relayed: true },
-  { id: "e", role: "viewer", rttMs: 120, down: 0, up: 0, relayed: false },
+  { id: "a", role: "viewer", rttMs: 8, down: 640_000, up: 0, relayed: false, missed: 0 },
+  { id: "b", role: "viewer", rttMs: 24, down: 410_000, up: 380_000, relayed: false, missed: 0 },
+  { id: "c", role: "viewer", rttMs: 31, down: 0, up: 720_000, relayed: false, missed: 0 },
+  { id: "d", role: "viewer", rttMs: 74, down: 220_000, up: 0, relayed: true, missed: 0 },
+  { id: "e", role: "viewer", rttMs: 120, down: 0, up: 0, relayed: false, missed: 0 },
 ];
 export const servers: PeerView[] = [
-  { id: "s", role: "seed", rttMs: 19, down: 190_000, up: 0, relayed: false },
-  { id: "x", role: "edge", rttMs: 12, down: 140_000, up: 0, relayed: false },
+  { id: "s", role: "seed", rttMs: 19, down: 190_000, up: 0, relayed: false, missed: 0 },
+  { id: "x", role: "edge", rttMs: 12, down: 140_000, up: 0, relayed: false, missed: 0 },
 ];
 
 /** A minute in which viewers take over from the origin; the same each time. */

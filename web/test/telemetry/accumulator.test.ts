@@ -44,14 +44,20 @@ test("pictures that were dropped are counted on when a new publish counts from n
   expect([12, 3, 4].map((dropped, i) => a.report(reading(5_000 * i, { dropped }), "t").dropped)).toEqual([2, 5, 6]);
 });
 
-const peer = (id: string, down: number, role: "viewer" | "seed" = "viewer") => ({ id, role, rttMs: 12.4, down, up: 0, relayed: false });
+const peer = (id: string, down: number, role: "viewer" | "seed" = "viewer") => ({ id, role, rttMs: 12.4, down, up: 0, relayed: false, missed: 0 });
 
 test("the four neighbours that give most are told now and then, and whenever the state changes", () => {
   const a = new Accumulator(visit, reading(0));
   const peers = [peer("a", 1_000), peer("b", 5_000), peer("c", 2_000, "seed"), peer("d", 4_000), peer("e", 3_000)];
   const told = (["t", "t", "t", "t", "ps"] as const).map((event, i) => a.report(reading(5_000 * i, { peers }), event).neighbours!);
   expect(told.map((n) => n.map(({ id }) => id).join(""))).toEqual(["bdec", "", "", "bdec", "bdec"]);
-  expect(told[0]![3]).toEqual({ id: "c", kind: "seed", rtt: 12.4, goodput: 2 });
+  expect(told[0]![3]).toEqual({ id: "c", kind: "seed", rtt: 12.4, goodput: 2, late: 0 });
+});
+
+test("what a neighbour missed is told once", () => {
+  const a = new Accumulator(visit, reading(0));
+  const late = [3, 3, 7].map((missed, i) => a.report(reading(5_000 * i, { peers: [{ ...peer("a", 1), missed }] }), "ps").neighbours![0]!.late);
+  expect(late).toEqual([3, 0, 4]);
 });
 
 test("pieces that came are told by how soon they came, each in one report", () => {
