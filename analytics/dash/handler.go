@@ -36,7 +36,7 @@ const (
 	waits   = 5 * time.Second
 )
 
-// Handler serves Path: login and logout, status, and chart/{name}. Everything but login is for who is logged in.
+// Handler serves Path: login and logout, status, and chart/{name}. Charts are for who is logged in.
 type Handler struct {
 	opts     Options
 	visitors visitors
@@ -61,7 +61,7 @@ func New(opts Options) *Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+Path+"login", h.login)
 	mux.HandleFunc("POST "+Path+"logout", h.logout)
-	mux.HandleFunc("GET "+Path+"status", h.loggedIn(h.status))
+	mux.HandleFunc("GET "+Path+"status", h.status)
 	mux.HandleFunc("GET "+Path+"chart/{name}", h.loggedIn(h.chart))
 	mux.HandleFunc(Path, func(w http.ResponseWriter, _ *http.Request) {
 		fail(w, http.StatusNotFound, "There is nothing at this address.")
@@ -94,9 +94,14 @@ func (h *Handler) away() string {
 	return ""
 }
 
-func (h *Handler) status(w http.ResponseWriter, _ *http.Request) {
+// status says whether there is anything to ask. Who is not logged in learns that, and no more.
+func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
+	if !h.knows(r) {
+		writeJSON(w, http.StatusOK, map[string]any{"login": false})
+		return
+	}
 	why := h.away()
-	writeJSON(w, http.StatusOK, map[string]any{"ready": why == "", "why": why})
+	writeJSON(w, http.StatusOK, map[string]any{"login": true, "ready": why == "", "why": why})
 }
 
 func (h *Handler) chart(w http.ResponseWriter, r *http.Request) {

@@ -61,10 +61,16 @@ func (h *Handler) cookie(r *http.Request, value string, age int) *http.Cookie {
 	}
 }
 
+// knows reports whether somebody is logged in.
+func (h *Handler) knows(r *http.Request) bool {
+	c, err := r.Cookie(cookie)
+	return err == nil && h.visitors.knows(c.Value, h.now())
+}
+
 // loggedIn lets only those through who are.
 func (h *Handler) loggedIn(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if c, err := r.Cookie(cookie); err != nil || !h.visitors.knows(c.Value, h.now()) {
+		if !h.knows(r) {
 			fail(w, http.StatusUnauthorized, "Log in first: POST the token to "+Path+"login.")
 			return
 		}

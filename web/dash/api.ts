@@ -48,10 +48,11 @@ export async function logout(): Promise<void> {
   await ask("logout", { method: "POST" });
 }
 
-/** Returns why nothing can be shown, or an empty string. */
-export async function status(): Promise<string> {
-  const said = (await (await ask("status")).json()) as { ready: boolean; why: string };
-  return said.ready ? "" : said.why;
+/** Throws unless there is something to be shown. */
+export async function status(): Promise<void> {
+  const said = (await (await ask("status")).json()) as { login: boolean; ready: boolean; why: string };
+  if (!said.login) throw new LoginNeeded();
+  if (!said.ready) throw new Away(said.why);
 }
 
 export function addressOf(chart: string, q: URLSearchParams): string {

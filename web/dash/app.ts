@@ -81,8 +81,7 @@ class App {
   private async again(): Promise<void> {
     const { signal } = this.giveUp;
     try {
-      const why = await status();
-      if (why !== "") throw new Away(why);
+      await status();
       this.asked = new Map();
       if (!this.view) {
         this.view = new made[this.state.view](this.context());
@@ -94,8 +93,9 @@ class App {
       this.names.take(await chart("values", q, signal));
       this.bar.draw(this.state, this.names);
       await this.view.refresh();
-      write(el("fresh"), `As of ${clock(Date.now() / 1_000)}`);
-      this.refresh.next(every(this.state.view === "live" ? 0 : this.step));
+      const pause = every(this.state.view === "live" ? 0 : this.step);
+      write(el("fresh"), `As of ${clock(Date.now() / 1_000)}, every ${pause} s`);
+      this.refresh.next(pause);
     } catch (e) {
       if (signal.aborted) return;
       this.trouble(e);

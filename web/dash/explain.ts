@@ -102,7 +102,7 @@ function explained(run: Report[], dryMs: number): Stall {
   const from = first.turned && first.state === "stalled" ? first.at : first.at - Math.max(first.dryMs, first.intervalMs) / 1_000;
   const when = first.turned && first.state === "stalled" ? `at ${clock(first.at)}` : `between ${clock(from)} and ${clock(first.at)}`;
   const why = causes(run);
-  const said = why.length > 0 ? ` while ${sentence(why)}` : "; the reports do not say why";
+  const said = why.length > 0 ? `, while ${sentence(why)}` : "; the reports do not say why";
   return { from, to: last.at, words: `The buffer ran dry ${when}, for ${duration(dryMs / 1_000)}${said}.` };
 }
 

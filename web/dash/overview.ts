@@ -8,19 +8,19 @@ import { count, number, points, rowsOf, text, type Row } from "./table.ts";
 import type { Context, View } from "./view.ts";
 import { bytes, choices, duration, say } from "./words.ts";
 
-const breakdowns: { by: string; title: string }[] = [
-  { by: "stream", title: "By stream" },
-  { by: "region", title: "By region" },
-  { by: "rendition", title: "By rendition" },
-  { by: "class", title: "By browser" },
-  { by: "consent", title: "By viewers’ choice" },
+const breakdowns = [
+  { by: "stream", title: "By stream", heading: "Stream" },
+  { by: "region", title: "By region", heading: "Region" },
+  { by: "rendition", title: "By rendition", heading: "Rendition" },
+  { by: "class", title: "By browser", heading: "Browser" },
+  { by: "consent", title: "By viewers’ choice", heading: "Choice" },
 ];
 
 export class Overview implements View {
   readonly element = h("div", { class: "overview" });
   private readonly tiles: Tile[];
   private readonly plots: Plot[];
-  private readonly tables = breakdowns.map(({ by, title }) => new Breakdown(by, title));
+  private readonly tables = breakdowns.map((b) => new Breakdown(b.by, b.title, b.heading));
 
   constructor(private readonly context: Context) {
     this.tiles = ["Viewers now", "Behind the camera", "From other viewers", "Waiting", "Until the first picture", "Egress saved"].map((name) => new Tile(name));
@@ -96,7 +96,8 @@ class Breakdown {
 
   constructor(
     readonly by: string,
-    private readonly title: string,
+    title: string,
+    private readonly heading: string,
   ) {
     this.grid = new Grid(title);
     this.csv = csvLink(title);
@@ -110,7 +111,7 @@ class Breakdown {
 
   private columns(context: Context): Column[] {
     return [
-      { title: this.title.slice(3).replace(/^./, (c) => c.toUpperCase()), head: true, cell: (r) => this.value(text(r["value"]), context) },
+      { title: this.heading, head: true, cell: (r) => this.value(text(r["value"]), context) },
       { title: "Viewers", figures: true, cell: (r) => say("count", number(r["viewers"])) },
       { title: "Behind", figures: true, cell: (r) => say("ms", number(r["delay_p95_ms"])) },
       { title: "Waiting", figures: true, cell: (r) => say("share", number(r["rebuffering_ratio"])) },

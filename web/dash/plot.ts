@@ -5,7 +5,7 @@ import type { ChartSpec } from "./catalogue.ts";
 import { colour, onScheme } from "./colours.ts";
 import { csvLink } from "./grid.ts";
 import { type Points, stacked } from "./table.ts";
-import { moment, say, tick } from "./words.ts";
+import { mark, moment, say, tick } from "./words.ts";
 
 const high = 190;
 const wideEnough = 240;
@@ -108,8 +108,8 @@ export class Plot {
       padding: [10, 12, 0, 0],
       scales: { x: { time: true }, y: { range: (_, __, most) => top(most) } },
       axes: [
-        { ...axis, space: 70, values: (_, splits, __, ___, apart) => splits.map((s) => tick(s, apart)) },
-        { ...axis, size: 74, space: 36, values: (_, splits) => splits.map((n) => (n === 0 ? "0" : say(unit, n))) },
+        { ...axis, size: 30, space: 70, values: (_, splits, __, ___, apart) => splits.map((s) => tick(s, apart)) },
+        { ...axis, size: 74, space: 36, values: (_, splits) => splits.map((n) => (n === 0 ? "0" : mark(unit, n))) },
       ],
       series: [
         {},
@@ -120,7 +120,7 @@ export class Plot {
           ...(stack ? { fill: () => colour(l.colour) } : {}),
           ...(l.dashed ? { dash: [5, 4], width: 1.5 } : {}),
           spanGaps: false,
-          points: { show: (_: uPlot, __: number, from: number, to: number) => !stack && to - from < 60 && this.lonely(), size: 5 },
+          points: { show: !stack, size: 4, fill: () => colour(l.colour), filter: (u: uPlot, k: number) => lonely(u.data[k]) },
         })),
       ],
       cursor: { sync: { key: this.options.key }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false },
@@ -137,11 +137,6 @@ export class Plot {
         ],
       },
     };
-  }
-
-  /** Whether there are points without a neighbour, which lines would not show. */
-  private lonely(): boolean {
-    return this.points.slice(1).some((ys) => ys.some((y, i) => y !== null && (ys[i - 1] ?? null) === null && (ys[i + 1] ?? null) === null));
   }
 
   /** Puts the values under the cursor into the legend, or the newest ones. */
@@ -167,6 +162,11 @@ export class Plot {
     const i = Math.min(xs.length - 1, Math.max(0, (this.u.cursor.idx ?? xs.length) + by));
     this.u.setCursor({ left: this.u.valToPos(xs[i]!, "x"), top: 10 });
   }
+}
+
+/** The points without a neighbour, which lines do not show. */
+function lonely(ys: ArrayLike<number | null | undefined> = []): number[] {
+  return Array.from(ys).flatMap((y, i) => (y !== null && (ys[i - 1] ?? null) === null && (ys[i + 1] ?? null) === null ? [i] : []));
 }
 
 /** The last point at which a line has something. */

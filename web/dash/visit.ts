@@ -129,12 +129,12 @@ export class Visit implements View {
   private mark(u: uPlot): void {
     const { ctx, bbox } = u;
     ctx.save();
-    ctx.globalAlpha = 0.28;
+    ctx.globalAlpha = 0.4;
     ctx.fillStyle = colour("bad");
     for (const s of this.stalls) {
       const [x0, x1] = [u.valToPos(s.from, "x", true), u.valToPos(s.to, "x", true)];
       const left = Math.max(bbox.left, x0);
-      const right = Math.min(bbox.left + bbox.width, Math.max(x1, x0 + 2));
+      const right = Math.min(bbox.left + bbox.width, Math.max(x1, x0 + 4));
       if (right > left) ctx.fillRect(left, bbox.top, right - left, bbox.height);
     }
     ctx.restore();

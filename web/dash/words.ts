@@ -29,6 +29,11 @@ export function say(unit: Unit, n: number | null | undefined): string {
   }
 }
 
+/** What a mark on an axis says: what its figures are of stands beside it. */
+export function mark(unit: Unit, n: number): string {
+  return say(unit === "perHour" || unit === "perMinute" ? "count" : unit, n);
+}
+
 export function milliseconds(n: number): string {
   if (n < 1_000) return `${Math.round(n)} ms`;
   return duration(n / 1_000);
