@@ -6,6 +6,7 @@ import type { Context, View } from "./view.ts";
 import { bytes, clock, say, states } from "./words.ts";
 
 const kept = 200;
+const plays = (r: Row) => r["reporter"] === "page" || r["reporter"] === "watch";
 
 export class Live implements View {
   readonly element: HTMLElement;
@@ -36,8 +37,8 @@ export class Live implements View {
           { title: "Came", head: true, cell: (r) => clock(seconds(r["received"])) },
           { title: "From", cell: (r) => `${text(r["reporter"])} ${text(r["session"]).slice(0, 8)}` },
           { title: "Stream", cell: (r) => names.of("stream", text(r["stream"])) },
-          { title: "State", cell: (r) => (r["reporter"] === "seed" || r["reporter"] === "edge" ? "–" : (states[text(r["state"])] ?? "–")) },
-          { title: "Buffer", figures: true, cell: (r) => say("ms", number(r["buffer_ms"])) },
+          { title: "State", cell: (r) => (plays(r) ? (states[text(r["state"])] ?? "–") : "–") },
+          { title: "Buffer", figures: true, cell: (r) => (plays(r) ? say("ms", number(r["buffer_ms"])) : "–") },
           { title: "Behind", figures: true, cell: (r) => (count(r["delay_ms"]) === 0 ? "–" : say("ms", number(r["delay_ms"]))) },
           { title: "Stood", figures: true, cell: (r) => (count(r["dry_ms"]) === 0 ? "–" : say("ms", number(r["dry_ms"]))) },
           { title: "Received", figures: true, cell: (r) => bytes(all(r)) },

@@ -6,6 +6,8 @@ export { bytes, rate };
 export type Unit = "count" | "ms" | "share" | "rate" | "bytes" | "perHour" | "perMinute" | "money";
 
 const none = "–";
+/** Between a figure and its unit, which stay on one line. */
+const gap = "\u00a0";
 
 export function say(unit: Unit, n: number | null | undefined): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return none;
@@ -35,26 +37,26 @@ export function mark(unit: Unit, n: number): string {
 }
 
 export function milliseconds(n: number): string {
-  if (n < 1_000) return `${Math.round(n)} ms`;
+  if (n < 1_000) return `${Math.round(n)}${gap}ms`;
   return duration(n / 1_000);
 }
 
 /** Seconds in words. */
 export function duration(s: number): string {
-  if (s < 60) return `${s < 10 ? s.toFixed(1) : Math.round(s)} s`;
-  if (s < 3_600) return `${Math.floor(s / 60)} min${s < 600 && s % 60 >= 1 ? ` ${Math.floor(s % 60)} s` : ""}`;
+  if (s < 60) return `${s < 10 ? s.toFixed(1) : Math.round(s)}${gap}s`;
+  if (s < 3_600) return `${Math.floor(s / 60)}${gap}min${s < 600 && s % 60 >= 1 ? `${gap}${Math.floor(s % 60)}${gap}s` : ""}`;
   const minutes = Math.floor((s % 3_600) / 60);
-  return `${thousands(Math.floor(s / 3_600))} h${minutes > 0 && s < 36_000 ? ` ${minutes} min` : ""}`;
+  return `${thousands(Math.floor(s / 3_600))}${gap}h${minutes > 0 && s < 36_000 ? `${gap}${minutes}${gap}min` : ""}`;
 }
 
 /** A part of a whole. What is there at all is never said to be 0. */
 export function share(n: number): string {
   const percent = 100 * n;
-  if (percent === 0) return "0 %";
-  if (percent < 0.01) return "< 0.01 %";
-  if (percent < 1) return `${percent.toFixed(2)} %`;
-  if (percent < 10) return `${percent.toFixed(1)} %`;
-  return percent > 99 && percent < 100 ? `${percent.toFixed(1)} %` : `${Math.round(percent)} %`;
+  if (percent === 0) return `0${gap}%`;
+  if (percent < 0.01) return `<${gap}0.01${gap}%`;
+  if (percent < 1) return `${percent.toFixed(2)}${gap}%`;
+  if (percent < 10) return `${percent.toFixed(1)}${gap}%`;
+  return percent > 99 && percent < 100 ? `${percent.toFixed(1)}${gap}%` : `${Math.round(percent)}${gap}%`;
 }
 
 const two = (n: number) => String(n).padStart(2, "0");
