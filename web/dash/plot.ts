@@ -48,7 +48,7 @@ export class Plot {
       h("ul", { class: "legend" }, h("li", {}, this.at), ...entries),
     );
     this.room.addEventListener("keydown", (e) => this.key(e));
-    this.room.addEventListener("blur", () => this.u?.setCursor({ left: -10, top: -10 }));
+    this.room.addEventListener("blur", () => this.point(-10));
     this.sizes.observe(this.room);
     all.add(this);
   }
@@ -160,7 +160,14 @@ export class Plot {
     if (!this.u || by === undefined || xs.length === 0) return;
     e.preventDefault();
     const i = Math.min(xs.length - 1, Math.max(0, (this.u.cursor.idx ?? xs.length) + by));
-    this.u.setCursor({ left: this.u.valToPos(xs[i]!, "x"), top: 10 });
+    this.point(this.u.valToPos(xs[i]!, "x"));
+  }
+
+  /** Puts the cursor somewhere, here and in the charts that share it. */
+  private point(left: number): void {
+    // The third parameter, that others are told, is missing in uPlot's types.
+    const set = this.u?.setCursor as ((at: { left: number; top: number }, fire: boolean, tell: boolean) => void) | undefined;
+    set?.({ left, top: left < 0 ? left : 10 }, true, true);
   }
 }
 
