@@ -15,8 +15,8 @@ export interface PlotOptions {
   key: string;
   /** Is called with a range in Unix seconds that somebody has marked. */
   zoom(from: number, to: number): void;
-  /** Draws below the lines. */
-  below?(u: uPlot): void;
+  /** Draws over the lines. */
+  over?(u: uPlot): void;
 }
 
 const all = new Set<Plot>();
@@ -126,7 +126,7 @@ export class Plot {
       cursor: { sync: { key: this.options.key }, drag: { x: true, y: false, setScale: false }, points: { size: 7 }, y: false },
       hooks: {
         setCursor: [() => this.read()],
-        ...(this.options.below ? { drawClear: [this.options.below] } : {}),
+        ...(this.options.over ? { draw: [this.options.over] } : {}),
         setSelect: [
           (u) => {
             if (u.select.width < 4) return;

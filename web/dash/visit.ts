@@ -36,7 +36,7 @@ export class Visit implements View {
   private stalls: Stall[] = [];
 
   constructor(private readonly context: Context) {
-    const options = { key: "visit", zoom: () => undefined, below: (u: uPlot) => this.mark(u) };
+    const options = { key: "visit", zoom: () => undefined, over: (u: uPlot) => this.mark(u) };
     this.plots = [new Plot(buffer, options), new Plot(from, options)];
     const csv = csvLink("all reports of this visit", context.csv("visit", this.which()));
     this.element = h(
@@ -129,7 +129,7 @@ export class Visit implements View {
   private mark(u: uPlot): void {
     const { ctx, bbox } = u;
     ctx.save();
-    ctx.globalAlpha = 0.4;
+    ctx.globalAlpha = 0.35;
     ctx.fillStyle = colour("bad");
     for (const s of this.stalls) {
       const [x0, x1] = [u.valToPos(s.from, "x", true), u.valToPos(s.to, "x", true)];
