@@ -16,7 +16,7 @@ TARGETS := linux/arm64 darwin/arm64 darwin/amd64 windows/amd64
 # Where `make run` keeps its state.
 DATA ?= ./data
 
-WEB_SOURCES := $(shell find web/pages web/player web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
+WEB_SOURCES := $(shell find web/pages web/player web/dash web/public web/*.json web/*.ts -type f -not -path 'web/player/dist/*' 2>/dev/null)
 
 .PHONY: help setup build run test faults soak bench bench-browser lint fmt cross vuln clean
 

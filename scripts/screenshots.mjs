@@ -1,5 +1,5 @@
 // Takes the pictures in docs/screenshots: the pages as `make build` made them, over the test
-// origin, and those of the swarm in a real one, which takes some minutes.
+// origin, those of the swarm in a real one, which takes some minutes, and the dashboard with made-up viewers.
 //
 //	node scripts/screenshots.mjs
 import { spawnSync } from "node:child_process";

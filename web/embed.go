@@ -1,5 +1,5 @@
 // Package web holds the pages people watch on and serves them: the list of live
-// streams and the player, built from TypeScript in this folder and embedded in the
+// streams, the player and the dashboard, built from TypeScript in this folder and embedded in the
 // binary. It does no I/O of its own and knows the origin only by its URLs.
 package web
 

@@ -23,8 +23,8 @@ type Site struct {
 	beyond string
 }
 
-// New serves the build found in built: index.html, live.html, embed.html, 404.html,
-// player.js and assets/.
+// New serves the build found in built: index.html, live.html, embed.html, dash.html,
+// 404.html, player.js and assets/.
 func New(built fs.FS) *Site {
 	return &Site{built: built, load: sync.OnceValue(func() map[string]*file { return readAll(built) })}
 }
@@ -92,6 +92,11 @@ func (s *Site) Embed(w http.ResponseWriter, r *http.Request) {
 	s.pageIn(anyFrame, w, r, "embed.html", http.StatusOK)
 }
 
+// Dash is the dashboard, at /dash. Its views are in the query.
+func (s *Site) Dash(w http.ResponseWriter, r *http.Request) {
+	s.page(w, r, "dash.html", http.StatusOK)
+}
+
 // Library is the player as an element, at /player.js, for scripts of anybody's page.
 func (s *Site) Library(w http.ResponseWriter, r *http.Request) {
 	allowOrigins(w.Header())
@@ -125,13 +130,14 @@ func (s *Site) Assets() http.Handler {
 	})
 }
 
-// Handler serves all of the site: /, /live/{name}, /embed/{name}, /player.js and /assets/;
-// any other address is not found.
+// Handler serves all of the site: /, /live/{name}, /embed/{name}, /dash, /player.js and
+// /assets/; any other address is not found.
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.Index)
 	mux.HandleFunc("GET /live/{name}", s.Live)
 	mux.HandleFunc("GET /embed/{name}", s.Embed)
+	mux.HandleFunc("GET /dash", s.Dash)
 	mux.HandleFunc("GET /player.js", s.Library)
 	mux.Handle("GET /assets/", s.Assets())
 	mux.HandleFunc("/", s.NotFound)

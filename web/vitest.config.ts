@@ -28,7 +28,7 @@ export default defineConfig({
       },
       {
         // No tests: scripts/screenshots.mjs takes the pictures in docs/screenshots with it.
-        test: { name: "screenshots", include: ["test/support/screenshots.ts"], globalSetup: ["test/support/build.ts"], testTimeout: 900_000 },
+        test: { name: "screenshots", include: ["test/support/screenshots*.ts"], globalSetup: ["test/support/build.ts"], testTimeout: 900_000 },
       },
     ],
   },

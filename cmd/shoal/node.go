@@ -46,6 +46,7 @@ type node struct {
 	running     datadir.Running
 	reloads     []func(context.Context) error
 	closers     []func()
+	dashToken   string    // of the dashboard, where this start made it: it is to be printed
 	stopBy      time.Time // when the process must be gone; set once it begins to stop
 }
 

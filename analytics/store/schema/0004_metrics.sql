@@ -13,6 +13,7 @@ SELECT
     quantilesTDigestIfMerge(0.5, 0.95)(delay)[1] AS delay_p50_ms,
     quantilesTDigestIfMerge(0.5, 0.95)(delay)[2] AS delay_p95_ms,
     sum(stalls) AS stalls,
+    if(sum(wanted_ms) = 0, 0, stalls * 3.6e6 / sum(wanted_ms)) AS stalls_per_viewer_hour,
     if(sum(wanted_ms) = 0, 0, sum(dry_ms) / sum(wanted_ms)) AS rebuffering_ratio,
     sum(wanted_ms) / 1000 AS wanted_s,
     sum(dry_ms) / 1000 AS stalled_s,

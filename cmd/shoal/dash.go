@@ -1,0 +1,40 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/shoalcast/shoal/analytics/dash"
+	"github.com/shoalcast/shoal/analytics/store"
+	"github.com/shoalcast/shoal/internal/obs"
+	"github.com/shoalcast/shoal/web"
+)
+
+// addDash adds the dashboard, /dash, and its API. The reader may only read; it is nil where there is no ClickHouse, and status says
+// why then, or while it is away. What has /assets/ of its own is added before.
+func (n *node) addDash(reader *store.Store, status func() (bool, string)) error {
+	token, made, err := dash.Token(n.dir.Path("dash-token"))
+	if err != nil {
+		return refused(err)
+	}
+	if made {
+		n.dashToken = token
+	}
+	opts := dash.Options{Token: token, Status: status, Log: n.log.With(obs.KeyService, "dash")}
+	if reader != nil { // a nil *Store would not be a nil Reader
+		opts.Reader = reader
+	}
+	site := web.Built()
+	n.mux.Handle(dash.Path, dash.New(opts))
+	n.mux.HandleFunc("GET /dash", site.Dash)
+	if !n.serves("/assets/") {
+		n.mux.Handle("GET /assets/", site.Assets())
+	}
+	return nil
+}
+
+// serves reports whether something is mounted at a path, besides what answers for all others.
+func (n *node) serves(path string) bool {
+	_, pattern := n.mux.Handler(&http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: path}})
+	return pattern != "" && pattern != "/"
+}
