@@ -114,20 +114,25 @@ type analyticsCmd struct {
 	dataFlags       `embed:""`
 	busFlags        `embed:""`
 	clickhouseFlags `embed:""`
-	operatorFlags   `embed:""`
+	httpFlags       `embed:""`
+	tlsFlags        `embed:""`
 }
 
 func (c *analyticsCmd) Run(ctx context.Context, common *Common, t terminal) error {
 	if err := checkAll(c.clickhouseFlags); err != nil {
 		return err
 	}
-	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, tlsFlags{}, traceFlags{}},
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, c.httpFlags, c.tlsFlags, traceFlags{}},
 		func(_ context.Context, n *node) error {
-			_, why, err := n.addAnalytics(c.clickhouseFlags)
-			if err == nil && why != "" {
+			reader, status, err := n.addAnalytics(c.clickhouseFlags)
+			if err != nil {
+				return err
+			}
+			if reader == nil {
+				_, why := status()
 				return refused(errors.New("there is nowhere to take telemetry: " + why))
 			}
-			return err
+			return n.addDash(reader, status)
 		})
 }
 

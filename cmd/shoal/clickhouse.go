@@ -52,28 +52,30 @@ func (f clickhouseFlags) memory() (int64, error) {
 	return int64(n), err
 }
 
-// addAnalytics takes telemetry to ClickHouse. Where it is off, everything else runs, and why says so; reader is nil then.
-func (n *node) addAnalytics(f clickhouseFlags) (reader *store.Store, why string, err error) {
+// addAnalytics takes telemetry to ClickHouse, and returns who reads it and whether there is something to read. Where it is off,
+// everything else runs, status says why, and reader is nil.
+func (n *node) addAnalytics(f clickhouseFlags) (reader *store.Store, status func() (bool, string), err error) {
 	log := n.log.With(obs.KeyService, "analytics")
 	owner, readers, why, err := n.clickhouse(f)
-	if err != nil || why != "" {
-		if why != "" {
-			log.Warn("analytics is off; telemetry is kept on the bus for a day", "reason", why)
-		}
-		return nil, why, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if why != "" {
+		log.Warn("analytics is off; telemetry is kept on the bus for a day", "reason", why)
+		return nil, func() (bool, string) { return false, why }, nil
 	}
 	writer, err := store.Open(store.Options{DSN: owner, Connections: 4, Log: log})
 	if err != nil {
-		return nil, "", refused(err)
+		return nil, nil, refused(err)
 	}
 	reader, err = store.Open(store.Options{DSN: readers, Log: log})
 	if err != nil {
-		return nil, "", refused(err)
+		return nil, nil, refused(err)
 	}
 	n.closers = append(n.closers, func() { _ = reader.Close() }, func() { _ = writer.Close() })
 	name, err := n.name()
 	if err != nil {
-		return nil, "", refused(err)
+		return nil, nil, refused(err)
 	}
 	s := analytics.New(analytics.Options{
 		Bus: n.bus.As("analytics"), Store: writer, Log: log, Reg: n.reg,
@@ -81,7 +83,14 @@ func (n *node) addAnalytics(f clickhouseFlags) (reader *store.Store, why string,
 	})
 	n.group.Add(proc.Service, "analytics", s.Run)
 	n.running.ClickHouse = readers
-	return reader, "", nil
+	return reader, func() (bool, string) {
+		select {
+		case <-s.Ready():
+			return true, ""
+		default:
+			return false, "ClickHouse is not ready yet: what is reported meanwhile waits on the bus"
+		}
+	}, nil
 }
 
 // clickhouse returns where ClickHouse is for who writes and for who reads, or why there is none.

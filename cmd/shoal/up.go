@@ -59,7 +59,11 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		if origin, err = n.addSeeder(c.originFlags, c.httpFlags, c.swarmFlags, c.archiveFlags, c.telemetryFlags, tracker); err != nil {
 			return nil, err
 		}
-		if _, _, err := n.addAnalytics(c.clickhouseFlags); err != nil {
+		reader, status, err := n.addAnalytics(c.clickhouseFlags)
+		if err != nil {
+			return nil, err
+		}
+		if err := n.addDash(reader, status); err != nil {
 			return nil, err
 		}
 		fresh, err := firstStart(store)

@@ -28,7 +28,7 @@ func main() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	run := func() error { return serve(ctx, cancel, log) }
 	if len(os.Args) == 2 && os.Args[1] == "chdb" {
-		run = func() error { return chdb.Child(ctx, os.Stdin, log) }
+		run = func() error { return chdb.Child(ctx, log) }
 	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
