@@ -81,7 +81,7 @@ func children(t *testing.T, parent int) []int {
 
 func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }
 
-func TestMakeRunSaysThreeLinesAndCtrlCStopsAllOfIt(t *testing.T) {
+func TestMakeRunSaysFourLinesAndCtrlCStopsAllOfIt(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	http, rtmp := freePort(t), freePort(t)
@@ -89,9 +89,10 @@ func TestMakeRunSaysThreeLinesAndCtrlCStopsAllOfIt(t *testing.T) {
 	i := &instance{t: t, at: datadir.Running{HTTP: "http://" + http}}
 	i.live("live")
 	started := children(t, p.cmd.Process.Pid)
-	if len(started) != 2 {
-		t.Errorf("make run started %d processes, not shoal and ffmpeg", len(started))
-	}
+	waitFor(t, 10*time.Second, "shoal, ffmpeg and three viewers", func() bool {
+		started = children(t, p.cmd.Process.Pid)
+		return len(started) == 5
+	})
 	began := time.Now()
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -108,10 +109,11 @@ func TestMakeRunSaysThreeLinesAndCtrlCStopsAllOfIt(t *testing.T) {
 		}
 	}
 	lines := strings.Split(strings.TrimSuffix(said.String(), "\n"), "\n")
-	if len(lines) != 3 ||
+	if len(lines) != 4 ||
 		!strings.HasPrefix(lines[0], "Publish: rtmp://"+rtmp+"/live/live?key=") ||
 		!strings.HasPrefix(lines[1], "Watch: http://"+http+"/live/live#") ||
-		lines[2] != "Data: "+data || p.log.String() != "" {
+		!strings.HasPrefix(lines[2], "Look: http://"+http+"/dash with the token ") ||
+		lines[3] != "Data: "+data || p.log.String() != "" {
 		t.Errorf("make run said %q and %q", lines, p.log)
 	}
 	if b, err := os.ReadFile(filepath.Join(data, "up.log")); err != nil || strings.Contains(string(b), "level=ERROR") {

@@ -1,5 +1,6 @@
-// Starts `shoal up`, publishes a demonstration stream to it with ffmpeg, and says where
-// to publish, where to watch and where the data lies. Ctrl-C stops all of it.
+// Starts `shoal up`, publishes a demonstration stream to it with ffmpeg, lets a few native
+// viewers share it, and says where to publish, where to watch, where to look at what the
+// swarm does and where the data lies. Ctrl-C stops all of it.
 //
 //	node scripts/demo.mjs [DATA]
 //
@@ -14,6 +15,7 @@ import { promisify } from "node:util";
 const shoal = resolve(import.meta.dirname, "../bin/shoal");
 const data = resolve(process.argv[2] ?? "./data");
 const stream = "live";
+const viewers = 3;
 const readyWithin = 30_000; // ms from start to all services up
 const liveWithin = 15_000; // ms from ffmpeg's start to the stream being live
 const stopWithin = 2_700; // ms after which what still runs is killed
@@ -49,13 +51,15 @@ async function stop(code) {
   const kill = setTimeout(() => {
     for (const child of children.values()) child.kill("SIGKILL");
   }, stopWithin);
-  // The publisher first: its end is then a clean one.
-  for (const name of ["ffmpeg", "shoal"]) {
-    const child = children.get(name);
-    if (!child) continue;
-    child.kill("SIGTERM");
-    await child.ended;
-  }
+  // Viewers and the publisher first: their ends are then clean ones.
+  const end = (names) =>
+    Promise.all(names.map((name) => {
+      const child = children.get(name);
+      child?.kill("SIGTERM");
+      return child?.ended;
+    }));
+  await end([...children.keys()].filter((name) => name !== "shoal"));
+  await end(["shoal"]);
   clearTimeout(kill);
   process.exit(code);
 }
@@ -137,9 +141,14 @@ if (process.env.DEMO !== "0" && !stopping) {
     return streams.some((s) => s.name === stream && s.live);
   });
   if (!live && !stopping) await fail("the demonstration did not go live:", demoLog);
+  for (let i = 1; i <= viewers && !stopping; i++) {
+    // Without them the demonstration goes on.
+    start(`viewer ${i}`, shoal, ["watch", where.watch_url, "--out", "/dev/null", "--stats", "none"], resolve(data, `viewer-${i}.log`));
+  }
 }
 if (!stopping) {
   console.log(`Publish: ${where.rtmp_url}`);
   console.log(`Watch: ${where.watch_url}`);
+  console.log(`Look: ${running.http}/dash with the token ${readFileSync(resolve(data, "dash-token"), "utf8").trim()}`);
   console.log(`Data: ${data}`);
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 
@@ -37,4 +39,14 @@ func (n *node) addDash(reader *store.Store, status func() (bool, string)) error 
 func (n *node) serves(path string) bool {
 	_, pattern := n.mux.Handler(&http.Request{Method: http.MethodGet, Host: "localhost", URL: &url.URL{Path: path}})
 	return pattern != "" && pattern != "/"
+}
+
+// greetDash says where to look, and with which token where this start made it: later it is in its file.
+func greetDash(w io.Writer, base, token, file string) error {
+	with := "the token in " + file
+	if token != "" && isTerminal(w) {
+		with = "the token " + token
+	}
+	_, err := fmt.Fprintf(w, "Look:    %s/dash with %s\n", base, with)
+	return err
 }

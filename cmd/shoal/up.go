@@ -75,7 +75,10 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 			if err := saveLinks(n.dir, l); err != nil {
 				return err
 			}
-			return greet(t.out, l, store, n.dir.Path(), fresh)
+			if err := greet(t.out, l, store, n.dir.Path(), fresh); err != nil {
+				return err
+			}
+			return greetDash(t.out, l.Watch, n.dashToken, n.dir.Path("dash-token"))
 		}, nil
 	})
 }
