@@ -57,7 +57,6 @@ func (j *journal) log() *slog.Logger { return slog.New(slog.NewTextHandler(j, ni
 type door struct {
 	at string
 	l  net.Listener
-	wg sync.WaitGroup
 }
 
 func newDoor(t testing.TB) *door {
@@ -204,7 +203,9 @@ func TestQuestionsThatTakeLongHoldNoReportsUp(t *testing.T) {
 	slow, cancel := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	for range 2 {
-		all.Go(func() { _ = s.Do(slow, "SELECT sum(sipHash64(number)) FROM numbers(100000000000) SETTINGS max_threads = 1") })
+		all.Go(func() {
+			_ = s.Do(slow, "SELECT sum(sipHash64(number)) FROM numbers(100000000000) SETTINGS max_threads = 1")
+		})
 	}
 	check(t, b.PublishReport(t.Context(), report("viewer00000000000001", 0)))
 	comesTo(t, s, 1, 1_000)

@@ -104,7 +104,7 @@ func (n *node) clickhouse(f clickhouseFlags) (owner, reader, why string, err err
 	}
 	library, err := chdb.Find(os.Getenv("SHOAL_CHDB"))
 	if err != nil {
-		return "", "", err.Error(), nil
+		return "", "", err.Error(), nil //nolint:nilerr // that it is off is no failure
 	}
 	memory, err := f.memory()
 	if err != nil {

@@ -85,7 +85,7 @@ func (c *sqlCmd) where(ctx context.Context) (dsn string, done func(), err error)
 	go func() { ended <- e.Run(run) }()
 	done = func() {
 		stop()
-		<-ended
+		_ = <-ended // the answers are there
 	}
 	if err := e.Ready(ctx); err != nil {
 		done()

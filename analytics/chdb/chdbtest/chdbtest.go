@@ -45,7 +45,7 @@ func Engine(t testing.TB) *chdb.Engine {
 	shared.Lock()
 	defer shared.Unlock()
 	if shared.engine == nil {
-		dir, err := os.MkdirTemp("", "chdb-test-*")
+		dir, err := os.MkdirTemp("", "chdb-test-*") //nolint:usetesting // it outlives the test that asks first
 		if err != nil {
 			t.Fatal(err)
 		}
