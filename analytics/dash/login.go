@@ -54,7 +54,7 @@ func (h *Handler) logout(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *Handler) cookie(r *http.Request, value string, age int) *http.Cookie {
-	return &http.Cookie{
+	return &http.Cookie{ //nolint:gosec // G124: it is Secure wherever there is TLS
 		Name: cookie, Value: value, Path: Path, MaxAge: age, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		// A proxy says so in a header; whoever lies there only keeps their own cookie from plain HTTP.
 		Secure: r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https",

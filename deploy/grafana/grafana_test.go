@@ -63,7 +63,7 @@ func boards(t *testing.T) map[string]board {
 
 const (
 	stream  event.StreamID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-	session                = "alphaone00000000"
+	session string         = "alphaone00000000"
 )
 
 // began is when what is in the tests' tables began.

@@ -56,7 +56,7 @@ func (c *crowd) fill(ctx context.Context, s *store.Store) error {
 			return err
 		}
 	}
-	for time.Now().Sub(c.now) > tick {
+	for time.Since(c.now) > tick {
 		c.step()
 		if c.rows.Len() > 50_000 {
 			if err := c.flush(ctx, s); err != nil {

@@ -23,17 +23,20 @@ import (
 const token = "made-up-token-of-26-letters"
 
 func main() {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	run := func() error { return serve(ctx, cancel, log) }
-	if len(os.Args) == 2 && os.Args[1] == "chdb" {
-		run = func() error { return chdb.Child(ctx, log) }
-	}
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func run() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	if len(os.Args) == 2 && os.Args[1] == "chdb" {
+		return chdb.Child(ctx, log)
+	}
+	return serve(ctx, cancel, log)
 }
 
 // serve serves until standard input ends.
