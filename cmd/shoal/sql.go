@@ -81,11 +81,14 @@ func (c *sqlCmd) where(ctx context.Context) (dsn string, done func(), err error)
 		return "", done, refused(err)
 	}
 	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(run) }()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = e.Run(run) // whoever asks hears what is wrong
+	}()
 	done = func() {
 		stop()
-		_ = <-ended // the answers are there
+		<-ended
 	}
 	if err := e.Ready(ctx); err != nil {
 		done()
