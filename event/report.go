@@ -77,7 +77,7 @@ type Report struct {
 
 // Neighbour is one other peer as a report tells of it.
 type Neighbour struct {
-	ID      string // 8 hexadecimal digits of its BitTorrent id
+	ID      string // the last 8 hexadecimal digits of its id in the swarm, and of its BitTorrent id
 	Kind    string // k: peer, seed or edge
 	RTT     int64  // t: ms
 	Goodput int64  // g: kbit/s that it gave

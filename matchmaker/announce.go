@@ -62,7 +62,7 @@ func (s *Service) announce(a announcement) (answer, error) {
 		return out, nil
 	}
 	for _, p := range choose(s.state, asker{
-		infohash: a.infohash, id: a.peer, addr: a.addr, complete: a.left == 0, family: a.family,
+		infohash: a.infohash, id: a.peer, addr: a.addr, complete: a.left == 0, family: a.family, now: now,
 	}, a.want, s.rng) {
 		out.peers = append(out.peers, found{id: p.id, addr: p.addr})
 	}

@@ -14,6 +14,7 @@ type asker struct {
 	id       event.PeerID
 	addr     netip.AddrPort
 	complete bool
+	now      time.Time
 	// family is the only address length wanted, in bits; 0 takes both.
 	family int
 }
@@ -31,16 +32,25 @@ func choose(s *state, a asker, n int, rng *rand.Rand) []*peer {
 		switch {
 		case !useful(a, p):
 			return never
-		case a.complete && p.complete():
+		case a.complete && p.complete(), s.avoids(p, a.now, rng):
 			return last
 		}
 		return gladly
 	})
 }
 
+// anyway is the share of choices in which a peer's lateness does not count: who was late gets to show that it no longer is, and
+// who is slandered is not lost.
+const anyway = 0.2
+
+// avoids reports whether a peer comes after others for now, as those that it gives to say that it is late.
+func (s *state) avoids(p *peer, now time.Time, rng *rand.Rand) bool {
+	return s.lateness.late(p.id, now) && rng.Float64() >= anyway
+}
+
 // chooseOffered returns up to n peers, at random, to whom offers of one behind a socket
 // go: each another, none behind the same socket, none that was handed as many as it may be
-// (see offers). Those that were asked before, and complete ones for a complete one, come
+// (see offers). Those that were asked before or are late, and complete ones for a complete one, come
 // after others. It is pure.
 func chooseOffered(s *state, from *peer, h event.InfoHash, n int, now time.Time, rng *rand.Rand) []*peer {
 	asked := make(map[event.PeerID]bool, len(from.asked))
@@ -53,7 +63,7 @@ func chooseOffered(s *state, from *peer, h event.InfoHash, n int, now time.Time,
 			return never
 		case !p.socket.offers.room(from.socket, now):
 			return never
-		case asked[p.id], from.complete() && p.complete():
+		case asked[p.id], from.complete() && p.complete(), s.avoids(p, now, rng):
 			return last
 		}
 		return gladly

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
 )
 
@@ -16,11 +17,19 @@ type facts interface {
 	FollowPeers(ctx context.Context, region string, caughtUp func(), fn func(f event.PeerFact) error) error
 }
 
+// reports is what the matchmaker hears of how peers serve each other; *bus.Bus is one.
+type reports interface {
+	TelemetryEnd(ctx context.Context) (bus.Place, error)
+	FollowReports(ctx context.Context, after bus.Place, dropped func(error) (keep bool), fn func(context.Context, *bus.Reported) error) error
+}
+
 // Options configures a Service. The zero value is a tracker of any torrent that forgets
 // its peers when it stops. Limits that are zero take the defaults named.
 type Options struct {
 	// Bus keeps what is learnt about peers; nil keeps nothing.
-	Bus     facts
+	Bus facts
+	// Reports tell which peers are late; nil: nobody is.
+	Reports reports
 	Log     *slog.Logger // nil discards
 	Metrics *Metrics     // nil counts into collectors nobody reads
 	// Region is where this tracker's peers are: 1 to 64 of a-z, 0-9 and -. Default local.

@@ -82,6 +82,9 @@ func (s *Service) Run(ctx context.Context) error {
 		s.sweep(ctx)
 		return nil
 	})
+	if s.opts.Reports != nil {
+		g.Go(func() error { return s.hearReports(ctx) })
+	}
 	if s.opts.Bus == nil {
 		s.ready.Store(true)
 		g.Go(func() error {

@@ -85,9 +85,10 @@ type state struct {
 	rng      *rand.Rand
 	torrents map[event.InfoHash]*torrent
 	// entries counts the peers at each address, in all torrents.
-	entries map[netip.Prefix]int
-	peers   int
-	evicted int
+	entries  map[netip.Prefix]int
+	peers    int
+	evicted  int
+	lateness lateness
 }
 
 // limits bounds a state; see Options.

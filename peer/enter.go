@@ -161,6 +161,6 @@ func (in *entrance) party(o Options) partyOptions {
 		up = defaultUp
 	}
 	return partyOptions{
-		trust: in.records.trust, rendition: o.Rendition, origin: in.origin, trip: in.trip, up: up, timing: *o.timing, log: o.Log,
+		trust: in.records.trust, rendition: o.Rendition, origin: in.origin, trip: in.trip, up: up, timing: *o.timing, transport: o.Transport, log: o.Log,
 	}
 }

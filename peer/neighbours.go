@@ -48,7 +48,7 @@ func (n *neighbours) look(now []swarm.Peer, passed time.Duration, most int) []ev
 	var out []event.Neighbour
 	for _, g := range givers[:min(most, len(givers))] {
 		out = append(out, event.Neighbour{
-			ID: hex.EncodeToString(g.ID[:4]), Kind: kinds[g.Role], RTT: g.RTT.Milliseconds(),
+			ID: hex.EncodeToString(g.ID[len(g.ID)-4:]), Kind: kinds[g.Role], RTT: g.RTT.Milliseconds(),
 			Goodput: int64(g.gave) * 8 / max(1, passed.Milliseconds()), Late: int64(g.late),
 		})
 	}

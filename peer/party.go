@@ -27,6 +27,7 @@ type party struct {
 	origin    *origin // nil where there is none
 	rendition event.Rendition
 	timing    timing
+	transport live.Transport // for the node's id
 	log       *slog.Logger
 	fetches   chan swarm.Fetch
 	toOrigin  time.Duration // slack under which the origin is asked
@@ -64,6 +65,7 @@ type partyOptions struct {
 	up        int64         // bit/s
 	timing    timing
 	log       *slog.Logger
+	transport live.Transport // for the node's id
 }
 
 func newParty(o partyOptions) *party {
@@ -77,13 +79,11 @@ func newParty(o partyOptions) *party {
 	}
 	tuning := swarm.DefaultTuning()
 	tuning.ToOrigin, tuning.ToSeeds, tuning.ToPeers = p.toOrigin, p.toOrigin+seedSlack, p.toOrigin+seedSlack
-	var id swarm.PeerID
 	var random [4]byte
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand
-	_, _ = rand.Read(random[:])
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand
 	p.loop = live.New(live.Options{
 		Node: swarm.Config{
-			Stream: o.trust.ID(), ID: id, Verifier: p.verifier, Wants: []event.Rendition{o.rendition},
+			Stream: o.trust.ID(), ID: live.NewID(o.transport), Verifier: p.verifier, Wants: []event.Rendition{o.rendition},
 			Up: o.up, NoOrigin: o.origin == nil, Random: binary.BigEndian.Uint32(random[:]), Tuning: tuning,
 		},
 		Handler: live.Handler{

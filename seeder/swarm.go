@@ -95,16 +95,14 @@ func (s *Service) join(ctx context.Context, st *stream) error {
 			s.opts.Log.Debug("a record is not passed on in the swarm", keyStream, st.id, keyErr, err)
 		}
 	}
-	var id swarm.PeerID
 	var random [4]byte
-	_, _ = rand.Read(id[:]) // never fails: crypto/rand
-	_, _ = rand.Read(random[:])
+	_, _ = rand.Read(random[:]) // never fails: crypto/rand
 	tuning := swarm.DefaultTuning()
 	tuning.MaxConns = s.opts.MaxPeers
 	part := &swarming{service: s, stream: st}
 	part.loop = live.New(live.Options{
 		Node: swarm.Config{
-			Stream: st.id, ID: id, Role: swarm.Seed, Verifier: verifier, NoOrigin: true, Up: s.opts.egress(1),
+			Stream: st.id, ID: live.NewID(s.opts.Transport), Role: swarm.Seed, Verifier: verifier, NoOrigin: true, Up: s.opts.egress(1),
 			Random: binary.BigEndian.Uint32(random[:]), Tuning: tuning,
 		},
 		Handler: live.Handler{Drop: func(r swarm.Reason) { s.opts.Metrics.Dropped.WithLabelValues(r.String()).Inc() }},

@@ -76,6 +76,7 @@ func originOf(u *url.URL) string {
 func (n *node) addMatchmaker(f trackerFlags, publicURL string, known func([20]byte) bool, stream func([20]byte) (event.StreamID, bool)) (*matchmaker.Service, error) {
 	s := matchmaker.New(matchmaker.Options{
 		Bus:     n.bus.As("matchmaker"),
+		Reports: n.bus.As("matchmaker"),
 		Log:     n.log.With(obs.KeyService, "matchmaker"),
 		Metrics: matchmaker.NewMetrics(n.reg),
 		Known:   known,

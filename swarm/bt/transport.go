@@ -30,6 +30,9 @@ func (t Transport) Join(d metainfo.Descriptor, trackers []string, l *live.Loop) 
 	return membership{s}, nil
 }
 
+// PeerID is what the client calls itself towards trackers.
+func (t Transport) PeerID() [20]byte { return t.Client.PeerID() }
+
 // Find implements live.Transport.
 func (t Transport) Find(ctx context.Context, hash metainfo.InfoHash, trackers []string) ([]byte, error) {
 	s, err := t.Client.Join(Spec{

@@ -15,7 +15,7 @@ export function swarmView(swarming: Swarming | null, busy: boolean, meter: Meter
     detail: peers.length > 0 ? "" : detail,
     peers: peers.map((p) => {
       const rtc = swarming?.rtc.get(p.conn);
-      return { id: p.id.slice(0, 8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false, missed: p.missed };
+      return { id: p.id.slice(-8), role: p.role, rttMs: p.rttMs ?? rtc?.rttMs ?? null, down: p.down, up: p.up, relayed: rtc?.relayed ?? false, missed: p.missed };
     }),
     bytes: { ...meter.total },
     uploaded: meter.uploaded,

@@ -68,7 +68,7 @@ export function clock(): number {
 
 export class Loop {
   /** This peer's name in the swarm. */
-  readonly id: PeerId = hex(random(16));
+  readonly id: PeerId;
   private readonly node: Node;
   private readonly verifier: Trusted;
   private readonly intake: Intake<Conn>;
@@ -91,6 +91,7 @@ export class Loop {
 
   constructor(private readonly o: LoopOptions) {
     const b = o.begin;
+    this.id = hex(random(12)) + hex(b.peerId.subarray(-4)); // trackers know of whom reports speak
     const bytes = Math.floor((b.maxBytes ?? defaultBytes) / (Math.max(b.wants.length, 1) + 1)); // what was left is kept beside what is wanted
     const media = b.windowMs === undefined ? liveWindow.media : (b.windowMs / 1000) * timescale;
     this.verifier = new Trusted(o.trust);
