@@ -1,12 +1,14 @@
 package matchmaker
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
 
+	"github.com/shoalcast/shoal/bus/bustest"
 	"github.com/shoalcast/shoal/event"
 )
 
@@ -66,5 +68,36 @@ func TestWhatIsSaidOfPeersIsBounded(t *testing.T) {
 	}
 	if n := len(l.now) + len(l.before); n > 2*mostLate {
 		t.Errorf("%d are remembered", n)
+	}
+}
+
+func TestWhatIsReportedOnTheBusIsHeard(t *testing.T) {
+	b := bustest.Start(t)
+	s := New(Options{Bus: b, Reports: b})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		<-ended
+	})
+	var id event.PeerID
+	copy(id[16:], "\x1a\x2b\x3c\x4d")
+	r := event.Report{
+		Stream: "k2k2k2k2k2k2k2k2k2k2k2k2k2k2k2k2", Session: "viewer00000000000001", At: 1, Event: event.OnInterval, State: event.Playing, Reporter: event.ByPage,
+		Neighbours: []event.Neighbour{{ID: "1a2b3c4d", Kind: "peer", Late: 40}},
+	}
+	late := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return s.state.lateness.late(id, time.Now())
+	}
+	for until := time.Now().Add(10 * time.Second); !late(); r.N++ {
+		if time.Now().After(until) {
+			t.Fatal("what was reported is not known")
+		}
+		if err := b.PublishReport(ctx, &r); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
