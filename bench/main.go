@@ -31,6 +31,7 @@ var parts = []struct {
 	{"peers", benchPeers},
 	{"sim", benchSim},
 	{"sink", fixed(benchSink)},
+	{"dash", fixed(benchDash)},
 	{"browser", benchBrowser},
 }
 

@@ -6,7 +6,7 @@ import { Live } from "./live.ts";
 import { askForToken } from "./login.ts";
 import { Names } from "./names.ts";
 import { Overview } from "./overview.ts";
-import { every, Refresh } from "./refresh.ts";
+import { every, live, Refresh } from "./refresh.ts";
 import { Servers } from "./servers.ts";
 import { format, parse, questionOf, type State, type ViewName } from "./state.ts";
 import type { Context, View } from "./view.ts";
@@ -93,7 +93,7 @@ class App {
       this.names.take(await chart("values", q, signal));
       this.bar.draw(this.state, this.names);
       await this.view.refresh();
-      const pause = every(this.state.view === "live" ? 0 : this.step);
+      const pause = this.state.view === "live" ? live : every(this.step);
       write(el("fresh"), `As of ${clock(Date.now() / 1_000)}, every ${pause} s`);
       this.refresh.next(pause);
     } catch (e) {

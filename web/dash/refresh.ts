@@ -1,5 +1,7 @@
 // When to ask again: every few seconds while the page is seen and nobody paused it.
 
+/** Seconds between two looks at what is reported just now. */
+export const live = 1;
 const fastest = 5;
 const slowest = 60;
 
