@@ -17,22 +17,19 @@ type builder struct {
 	out  chan *full
 	free chan *store.Rows
 
-	redo  *plan     // to be made again, exactly
-	from  bus.Place // where the next plan begins
-	to    bus.Place // the last report that was looked at
-	rows  *store.Rows
-	first time.Time // when the batch got its first
-	last  time.Time // and its last
+	redo *plan     // to be made again, exactly
+	from bus.Place // where the next plan begins
+	to   bus.Place // the last report that was looked at
+	rows *store.Rows
 
 	seq atomic.Uint64 // of to, for whoever looks at progress
 }
 
 // full is a batch that is to be inserted.
 type full struct {
-	plan   plan
-	rows   *store.Rows
-	again  bool      // its plan is recorded
-	lastAt time.Time // when its last report came here
+	plan  plan
+	rows  *store.Rows
+	again bool // its plan is recorded
 }
 
 // batches is how many exist: one that fills, one that waits, one that is inserted.
@@ -84,7 +81,6 @@ func (b *builder) run(ctx context.Context) error {
 func (b *builder) begin(ctx context.Context) error {
 	select {
 	case b.rows = <-b.free:
-		b.first = time.Now()
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -116,7 +112,7 @@ func (b *builder) add(ctx context.Context, r *bus.Reported) error {
 
 func (b *builder) take(r *bus.Reported) {
 	m := b.s.o.Metrics
-	b.to, b.last = r.Place, time.Now()
+	b.to = r.Place
 	b.seq.Store(r.Place.Seq)
 	row := store.Row{Report: r.Report, Received: r.Place.At, Seq: r.Place.Seq}
 	row.Clamped = judge(&row.Report, row.Received)
@@ -132,7 +128,7 @@ func (b *builder) take(r *bus.Reported) {
 
 // close hands the batch on.
 func (b *builder) close(ctx context.Context) error {
-	f := &full{rows: b.rows, lastAt: b.last, plan: plan{From: b.from, To: b.to, Rows: b.rows.Len()}}
+	f := &full{rows: b.rows, plan: plan{From: b.from, To: b.to, Rows: b.rows.Len()}}
 	if b.redo != nil {
 		f.plan, f.again, b.redo = *b.redo, true, nil
 	}

@@ -18,6 +18,7 @@ import (
 type Bus interface {
 	FollowReports(ctx context.Context, after bus.Place, dropped func(error) (keep bool), fn func(context.Context, *bus.Reported) error) error
 	TelemetryEnd(ctx context.Context) (bus.Place, error)
+	Ahead(ctx context.Context) (time.Duration, error)
 	LastSinkState(ctx context.Context, name string) (state []byte, seq uint64, err error)
 	AppendSinkState(ctx context.Context, name string, state []byte, expectLast uint64, messageID string) (uint64, error)
 }
@@ -40,10 +41,10 @@ type SinkOptions struct {
 	Name string
 	// Rows is the most in a batch. Default 20,000.
 	Rows int
-	// Wait is how long the first of a batch waits for others. Default 1 s.
+	// Wait is how long the first of a batch waits for others. Default 500 ms.
 	Wait time.Duration
 	// Settle is how old a report must be before it is inserted: a bus that is killed loses what is younger, and what it
-	// lost must not have been counted. Default 300 ms; docs/BENCHMARKS.md has what it loses.
+	// lost must not have been counted. Default 1 s: a bus on a busy machine writes late.
 	Settle time.Duration
 }
 
@@ -76,10 +77,10 @@ func NewSink(o SinkOptions) *Sink {
 		o.Rows = 20_000
 	}
 	if o.Wait <= 0 {
-		o.Wait = time.Second
+		o.Wait = 500 * time.Millisecond
 	}
 	if o.Settle <= 0 {
-		o.Settle = 300 * time.Millisecond
+		o.Settle = time.Second
 	}
 	return &Sink{o: o}
 }
@@ -160,6 +161,10 @@ func (s *Sink) session(ctx context.Context) error {
 			return err
 		}
 	}
+	ahead, err := s.o.Bus.Ahead(ctx)
+	if err != nil {
+		return err
+	}
 	b := newBuilder(s, known)
 	if b.redo, err = s.toRepeat(ctx, last); err != nil {
 		return err
@@ -181,7 +186,7 @@ func (s *Sink) session(ctx context.Context) error {
 		})
 	})
 	work.Go(func() error { return b.run(ctx) })
-	work.Go(func() error { return s.write(ctx, b, seq) })
+	work.Go(func() error { return s.write(ctx, b, seq, ahead) })
 	work.Go(func() error { return s.progress(ctx, b) })
 	return work.Wait()
 }
@@ -203,7 +208,7 @@ func (s *Sink) toRepeat(ctx context.Context, last plan) (*plan, error) {
 }
 
 // write carries plans out.
-func (s *Sink) write(ctx context.Context, b *builder, seq uint64) error {
+func (s *Sink) write(ctx context.Context, b *builder, seq uint64, ahead time.Duration) error {
 	for {
 		var f *full
 		select {
@@ -211,7 +216,7 @@ func (s *Sink) write(ctx context.Context, b *builder, seq uint64) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if err := s.settle(ctx, f); err != nil {
+		if err := s.settle(ctx, f.plan.To.At.Add(-ahead)); err != nil {
 			return err
 		}
 		if !f.again {
@@ -231,8 +236,8 @@ func (s *Sink) write(ctx context.Context, b *builder, seq uint64) error {
 }
 
 // settle waits until a batch is old enough to outlive the bus.
-func (s *Sink) settle(ctx context.Context, f *full) error {
-	left := s.o.Settle - time.Since(f.lastAt)
+func (s *Sink) settle(ctx context.Context, newest time.Time) error {
+	left := min(s.o.Settle-time.Since(newest), s.o.Settle)
 	if left <= 0 {
 		return nil
 	}

@@ -7,13 +7,16 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-func TestOnlyPiecesMayBeLostAndOnlyOldPiecesAreDropped(t *testing.T) {
+func TestOnlyPiecesAndReportsMayBeLostAndOnlyWhatNobodyCountsOnIsDropped(t *testing.T) {
 	for _, c := range table(Limits{Window: 30 * time.Second}.withDefaults(0)) {
-		if async := c.PersistMode == jetstream.AsyncPersistMode; async != (c.Name == streamPieces) {
+		if async := c.PersistMode == jetstream.AsyncPersistMode; async != (c.Name == streamPieces || c.Name == streamTelemetry) {
 			t.Errorf("%s: asynchronous is %v", c.Name, async)
 		}
 		bounded := c.MaxAge > 0 && c.MaxBytes > 0
-		if keyed := c.Name == streamManifest || c.Name == streamStream; keyed == bounded || c.Discard != jetstream.DiscardOld {
+		if c.Name == streamSinks {
+			bounded = c.MaxMsgsPerSubject == 0
+		}
+		if keyed := c.Name == streamManifest || c.Name == streamStream || c.Name == streamSinks; keyed == bounded || c.Discard != jetstream.DiscardOld {
 			t.Errorf("%s keeps %v and %d bytes", c.Name, c.MaxAge, c.MaxBytes)
 		}
 	}

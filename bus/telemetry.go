@@ -122,6 +122,20 @@ func (b *Bus) TelemetryEnd(ctx context.Context) (Place, error) {
 	return Place{Seq: state.LastSeq, At: state.LastTime}, nil
 }
 
+// Ahead is how far the server's clock is before this machine's, to the length of a question.
+func (b *Bus) Ahead(ctx context.Context) (time.Duration, error) {
+	if b.server != nil {
+		return 0, nil
+	}
+	ctx, cancel := withTimeout(ctx)
+	defer cancel()
+	s, err := b.js.Stream(ctx, streamTelemetry)
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", streamTelemetry, explain(err))
+	}
+	return time.Until(s.CachedInfo().TimeStamp), nil
+}
+
 // LastSinkState returns what a sink recorded last and its sequence, 0 without any.
 func (b *Bus) LastSinkState(ctx context.Context, name string) (state []byte, seq uint64, err error) {
 	err = b.read(ctx, func(ctx context.Context) error {
