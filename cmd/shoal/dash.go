@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/shoalcast/shoal/analytics/dash"
 	"github.com/shoalcast/shoal/analytics/store"
@@ -23,7 +22,7 @@ func (n *node) addDash(reader *store.Store, status func() (bool, string)) error 
 	if made {
 		n.dashToken = token
 	}
-	opts := dash.Options{Token: token, Status: offBecause(status), Log: n.log.With(obs.KeyService, "dash")}
+	opts := dash.Options{Token: token, Status: inSentences(status, reader == nil), Log: n.log.With(obs.KeyService, "dash")}
 	if reader != nil { // a nil *Store would not be a nil Reader
 		opts.Reader = reader
 	}
@@ -36,11 +35,14 @@ func (n *node) addDash(reader *store.Store, status func() (bool, string)) error 
 	return nil
 }
 
-// offBecause makes a sentence of the reason that status gives.
-func offBecause(status func() (bool, string)) func() (bool, string) {
+// inSentences makes a sentence of the reason that status gives, for good or for now.
+func inSentences(status func() (bool, string), off bool) func() (bool, string) {
 	return func() (bool, string) {
 		ready, why := status()
-		return ready, "Analytics is off: " + strings.TrimSuffix(why, ".") + "."
+		if off {
+			why = "Analytics is off: " + why
+		}
+		return ready, why + "."
 	}
 }
 
