@@ -13,7 +13,7 @@ import (
 )
 
 // addDash adds the dashboard, /dash, and its API. The reader may only read; it is nil where there is no ClickHouse, and status says
-// why then, or while it is away. What has /assets/ of its own is added before.
+// why then, as addAnalytics does. What has /assets/ of its own is added before.
 func (n *node) addDash(reader *store.Store, status func() (bool, string)) error {
 	token, made, err := dash.Token(n.dir.Path("dash-token"))
 	if err != nil {
@@ -22,7 +22,7 @@ func (n *node) addDash(reader *store.Store, status func() (bool, string)) error 
 	if made {
 		n.dashToken = token
 	}
-	opts := dash.Options{Token: token, Status: status, Log: n.log.With(obs.KeyService, "dash")}
+	opts := dash.Options{Token: token, Status: inSentences(status, reader == nil), Log: n.log.With(obs.KeyService, "dash")}
 	if reader != nil { // a nil *Store would not be a nil Reader
 		opts.Reader = reader
 	}
@@ -33,6 +33,17 @@ func (n *node) addDash(reader *store.Store, status func() (bool, string)) error 
 		n.mux.Handle("GET /assets/", site.Assets())
 	}
 	return nil
+}
+
+// inSentences makes a sentence of the reason that status gives, for good or for now.
+func inSentences(status func() (bool, string), off bool) func() (bool, string) {
+	return func() (bool, string) {
+		ready, why := status()
+		if off {
+			why = "Analytics is off: " + why
+		}
+		return ready, why + "."
+	}
 }
 
 // serves reports whether something is mounted at a path, besides what answers for all others.

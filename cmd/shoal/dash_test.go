@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -21,7 +22,7 @@ func dashed(t *testing.T, data string, before func(*http.ServeMux)) *node {
 	t.Cleanup(func() { _ = dir.Close() })
 	n := &node{dir: dir, mux: http.NewServeMux(), log: slog.New(slog.DiscardHandler)}
 	before(n.mux)
-	if err := n.addDash(nil, func() (bool, string) { return false, "Analytics is off: run make setup, then start shoal again." }); err != nil {
+	if err := n.addDash(nil, func() (bool, string) { return false, "--clickhouse is none" }); err != nil {
 		t.Fatal(err)
 	}
 	return n
@@ -68,8 +69,9 @@ func TestTheDashboardSaysWhyItIsEmpty(t *testing.T) {
 		if in.StatusCode != http.StatusNoContent {
 			t.Fatalf("%s: the login is answered %d", name, in.StatusCode)
 		}
-		if a := ask(http.MethodGet, "/api/v1/dash/chart/viewers", "", in.Cookies()); a.StatusCode != http.StatusServiceUnavailable {
-			t.Errorf("%s: a chart is answered %d", name, a.StatusCode)
+		a := ask(http.MethodGet, "/api/v1/dash/chart/viewers", "", in.Cookies())
+		if text, err := io.ReadAll(a.Body); a.StatusCode != http.StatusServiceUnavailable || !strings.Contains(string(text), "Analytics is off: --clickhouse is none.") || err != nil {
+			t.Errorf("%s: a chart is answered %d %s", name, a.StatusCode, text)
 		}
 		if a := ask(http.MethodGet, "/dash", "", nil); a.StatusCode != http.StatusOK && a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Content-Security-Policy") == "" {
 			t.Errorf("%s: the page is answered %d", name, a.StatusCode)

@@ -68,7 +68,7 @@ export async function drawn(context: Context, spec: ChartSpec, plot: Plot): Prom
   const columns = spec.lines.map((l) => l.column);
   try {
     const a = await context.ask(spec.chart);
-    plot.draw(points(a, columns, spec.missing), context.csv(spec.chart));
+    plot.draw(points(a, columns, spec.missing), context.csv(spec.chart), a.rows.length === 0);
   } catch (e) {
     context.failed(e, (words) => plot.say(words));
   }

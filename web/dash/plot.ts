@@ -53,8 +53,8 @@ export class Plot {
     all.add(this);
   }
 
-  /** Shows points; csv is where they are as a file. */
-  draw(points: Points, csv: string): void {
+  /** Shows points; csv is where they are as a file. Empty says that nothing was told, which is not the same as zeros. */
+  draw(points: Points, csv: string, empty: boolean): void {
     this.points = points;
     set(this.csv, "href", csv);
     this.say("");
@@ -64,7 +64,6 @@ export class Plot {
       this.u = new uPlot(this.drawing(), data, this.room);
       this.u.root.querySelector("canvas")?.setAttribute("aria-hidden", "true");
     }
-    const empty = points.slice(1).every((ys) => ys.every((y) => y === null || y === 0));
     if (empty) this.say("Nothing in this range.", false);
     this.read();
   }
@@ -105,7 +104,7 @@ export class Plot {
       width: Math.max(wideEnough, this.room.clientWidth),
       height: high,
       legend: { show: false },
-      padding: [10, 12, 0, 0],
+      padding: [10, 26, 0, 0],
       scales: { x: { time: true }, y: { range: (_, __, most) => top(most) } },
       axes: [
         { ...axis, size: 30, space: 70, values: (_, splits, __, ___, apart) => splits.map((s) => tick(s, apart)) },
@@ -116,7 +115,7 @@ export class Plot {
         ...lines.map((l) => ({
           label: l.name,
           stroke: () => colour(l.colour),
-          width: stack ? 1 : 2,
+          width: stack ? 0 : 2,
           ...(stack ? { fill: () => colour(l.colour) } : {}),
           ...(l.dashed ? { dash: [5, 4], width: 1.5 } : {}),
           spanGaps: false,

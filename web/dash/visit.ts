@@ -63,8 +63,8 @@ export class Visit implements View {
       this.why.replaceChildren(...(this.stalls.length > 0 ? [h("ol", {}, ...this.stalls.slice(0, 50).map((s) => h("li", {}, s.words)))] : []));
       facts(this.about, this.factsOf(rows, reports));
       const csv = this.context.csv("visit", this.which());
-      this.plots[0]!.draw(lines(reports, [(r) => r.bufferMs, (r) => r.delayMs || null]), csv);
-      this.plots[1]!.draw(lines(reports, [bps((r) => r.peer), bps((r) => r.seed), bps((r) => r.edge), bps((r) => r.origin)]), csv);
+      this.plots[0]!.draw(lines(reports, [(r) => r.bufferMs, (r) => r.delayMs || null]), csv, reports.length === 0);
+      this.plots[1]!.draw(lines(reports, [bps((r) => r.peer), bps((r) => r.seed), bps((r) => r.edge), bps((r) => r.origin)]), csv, reports.length === 0);
       this.tables(rows, reports);
     } catch (e) {
       this.context.failed(e, (words) => write(this.story, words));

@@ -13,7 +13,7 @@ export function say(unit: Unit, n: number | null | undefined): string {
   if (n === null || n === undefined || !Number.isFinite(n)) return none;
   switch (unit) {
     case "count":
-      return n < 10 && !Number.isInteger(n) ? n.toFixed(1) : thousands(Math.round(n));
+      return few(n);
     case "ms":
       return milliseconds(n);
     case "share":
@@ -23,12 +23,16 @@ export function say(unit: Unit, n: number | null | undefined): string {
     case "bytes":
       return bytes(n);
     case "perHour":
-      return `${n < 10 ? n.toFixed(1) : thousands(Math.round(n))} an hour`;
+      return `${few(n)} an hour`;
     case "perMinute":
-      return `${n < 10 && !Number.isInteger(n) ? n.toFixed(1) : thousands(Math.round(n))} a minute`;
+      return `${few(n)} a minute`;
     case "money":
-      return n < 1_000 ? n.toFixed(2) : thousands(Math.round(n));
+      return n > 0 && n < 0.01 ? "less than 0.01" : n < 1_000 ? n.toFixed(2) : thousands(Math.round(n));
   }
+}
+
+function few(n: number): string {
+  return n < 10 && !Number.isInteger(n) ? n.toFixed(1) : thousands(Math.round(n));
 }
 
 /** What a mark on an axis says: what its figures are of stands beside it. */

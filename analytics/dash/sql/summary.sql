@@ -1,4 +1,4 @@
--- The range in one row. Viewers are those of its last 20 seconds.
+-- The range in one row. Viewers are those of its last 40 seconds: reports over HTTP come twice a minute.
 WITH (
     SELECT tuple(count(), countIf(gone)) FROM ({visits})
     WHERE began >= {from:DateTime('UTC')} AND began < {to:DateTime('UTC')}
@@ -6,7 +6,7 @@ WITH (
 SELECT
     (
         SELECT uniqCombinedMerge(14)(sessions) FROM rollup_10s
-        WHERE t >= {to:DateTime('UTC')} - 20 AND t < {to:DateTime('UTC')} AND {watching} AND {filters}
+        WHERE t >= {to:DateTime('UTC')} - 40 AND t < {to:DateTime('UTC')} AND {watching} AND {filters}
     ) AS viewers,
     begun.1 AS visits_begun,
     begun.2 AS left_before_start,

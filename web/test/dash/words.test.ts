@@ -8,7 +8,7 @@ test("figures are as precise as people can use", () => {
   const said: [Unit, number | null, string][] = [
     ["count", 3, "3"], ["count", 3.24, "3.2"], ["count", 12_345, "12,345"], ["count", null, "–"], ["count", Number.NaN, "–"],
     ["ms", 640.4, "640 ms"], ["ms", 1_640, "1.6 s"], ["rate", 2_400_000, "2.4 Mbit/s"], ["bytes", 7_200_000, "7.2 MB"],
-    ["perHour", 6.54, "6.5 an hour"], ["perMinute", 24, "24 a minute"], ["money", 0.356, "0.36"], ["money", 12_345.6, "12,346"],
+    ["perHour", 6.54, "6.5 an hour"], ["perHour", 0, "0 an hour"], ["perMinute", 24, "24 a minute"], ["money", 0.356, "0.36"], ["money", 0.0007, "less than 0.01"], ["money", 12_345.6, "12,346"],
   ];
   for (const [unit, n, words] of said) expect(plain(say(unit, n))).toBe(words);
 });

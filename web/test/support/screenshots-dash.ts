@@ -38,7 +38,7 @@ test("screenshots of the dashboard", async () => {
   await shoot("dash-light", "light", desktop, asItIs);
   await shoot("dash-phone-dark", "dark", phone, asItIs);
   await shoot("dash-phone-light", "light", phone, (p) => p.locator(".plotted:nth-child(2)").evaluate((e) => e.scrollIntoView()));
-  await shoot("dash-visit-light", "light", { ...desktop, height: 1_000 }, stalled, "?view=visits&only=stalled");
+  await shoot("dash-visit-light", "light", { ...desktop, height: 900 }, stalled, "?view=visits&only=stalled");
   await shoot("dash-visit-phone-dark", "dark", phone, stalled, "?view=visits&only=stalled");
   await shoot("dash-visits-dark", "dark", low, asItIs, "?view=visits");
   await browser.close();
