@@ -132,6 +132,7 @@ func (c *analyticsCmd) Run(ctx context.Context, common *Common, t terminal) erro
 				_, why := status()
 				return refused(errors.New("there is nowhere to take telemetry: " + why))
 			}
+			tuneForBatches()
 			return n.addDash(reader, status)
 		})
 }
