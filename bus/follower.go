@@ -48,7 +48,8 @@ type follower struct {
 
 	last     uint64 // stream sequence of the last message handled, 0: none yet
 	lastAt   time.Time
-	target   uint64 // of the last message that existed at the start
+	at       time.Time // of the message that is handled
+	target   uint64    // of the last message that existed at the start
 	targeted bool
 }
 
@@ -133,6 +134,7 @@ func (f *follower) session(ctx, connection context.Context) error {
 			return fmt.Errorf("read from %s: message %d of the consumer came instead of %d", f.subject, meta.Sequence.Consumer, next)
 		}
 		seq := meta.Sequence.Stream
+		f.at = meta.Timestamp
 		if seq > replayUpTo || !f.seen(m) {
 			if err := f.deliver(ctx, m, seq); err != nil {
 				return err
@@ -205,14 +207,19 @@ func (f *follower) place(ctx context.Context) (config jetstream.ConsumerConfig, 
 // deliver hands m to the handler until it takes it, or gives it up. It fails only
 // when the follow has to end.
 func (f *follower) deliver(ctx context.Context, m jetstream.Msg, seq uint64) error {
-	var first error
+	first := f.handle(ctx, m, seq)
+	if first == nil {
+		return nil // nearly always, and many thousand times a second
+	}
+	last, again := first, false
 	err := backoff.Retry(func() error {
-		err := f.handle(ctx, m, seq)
+		if again {
+			last = f.handle(ctx, m, seq)
+		}
+		err := last
+		again = true
 		if err == nil {
 			return nil
-		}
-		if first == nil {
-			first = err
 		}
 		if errors.Is(err, ErrStop) || errors.Is(err, ErrGiveUp) || errors.Is(err, errMalformed) || ctx.Err() != nil {
 			return backoff.Permanent(err)

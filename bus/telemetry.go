@@ -68,11 +68,7 @@ func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error
 			}
 			return fmt.Errorf("%w: %w", errMalformed, err)
 		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return fmt.Errorf("%w: %w", errMalformed, err)
-		}
-		return fn(ctx, &Reported{Report: r, Place: Place{Seq: seq, At: meta.Timestamp}, Size: len(m.Data())})
+		return fn(ctx, &Reported{Report: r, Place: Place{Seq: seq, At: f.at}, Size: len(m.Data())})
 	}
 	return f.run(ctx)
 }
