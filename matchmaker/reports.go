@@ -17,10 +17,10 @@ func (s *Service) hearReports(ctx context.Context) error {
 			return nil
 		})
 	}
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return fmt.Errorf("follow reports: %w", err)
 	}
-	return fmt.Errorf("follow reports: %w", err)
+	return nil
 }
 
 func (s *Service) hear(r *bus.Reported) {

@@ -27,7 +27,6 @@ type party struct {
 	origin    *origin // nil where there is none
 	rendition event.Rendition
 	timing    timing
-	transport live.Transport // for the node's id
 	log       *slog.Logger
 	fetches   chan swarm.Fetch
 	toOrigin  time.Duration // slack under which the origin is asked

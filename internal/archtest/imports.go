@@ -57,8 +57,16 @@ var exclusive = []struct {
 		why: "a library of C has one wrapper, which knows who owns which memory",
 	},
 	{
-		library: "github.com/ClickHouse", homes: []string{"analytics", "bench"},
-		why: "analytics is the one place that knows ClickHouse; everybody else meets it through facts on the bus",
+		library: "github.com/ClickHouse/clickhouse-go", homes: []string{"analytics/store"}, tests: true,
+		why: "analytics/store is the one place that knows ClickHouse; everybody else is handed rows",
+	},
+	{
+		library: "github.com/ClickHouse/ch-go", homes: []string{"analytics/chdb"}, tests: true,
+		why: "analytics/chdb is the one place that speaks as ClickHouse's server does",
+	},
+	{
+		library: "github.com/pressly/goose", homes: []string{"analytics/store"},
+		why: "analytics/store keeps the schema",
 	},
 	{
 		library: "flag", homes: []string{"cmd", "bench"}, tests: true,
