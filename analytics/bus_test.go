@@ -92,18 +92,26 @@ func TestOfABusThatIsKilledClickHouseHasWhatTheBusHas(t *testing.T) {
 	m, b := newMortal(t)
 	s := opened(t, chdbtest.Database(t))
 	begin(t, analytics.SinkOptions{Bus: b, Store: s, Rows: 1_000, Wait: 50 * time.Millisecond})
-	var lost, before int64
+	var before int64
+	var lost time.Duration // of traffic
 	for range kills() {
+		began := time.Now()
 		l := crowd(t, b, 4)
 		planned(t, b, 3)
 		m.kill(t)
+		ran, told := time.Since(began), l.reports.Load()
 		m.start(t)
 		l.stop()
 		reports, bytes := held(t, b)
 		comesTo(t, s, reports, bytes)
-		lost, before = max(lost, l.reports.Load()-(reports-before)), reports
+		gone := l.reports.Load() - (reports - before)
+		before = reports
+		lost = max(lost, time.Duration(gone)*ran/time.Duration(told))
+		t.Logf("%d acknowledged reports lost, at %.0f a second", gone, float64(told)/ran.Seconds())
 	}
-	t.Logf("of what was acknowledged, at most %d reports were lost in a kill", lost)
+	if lost > 250*time.Millisecond {
+		t.Errorf("a kill of the bus lost %v of traffic", lost)
+	}
 }
 
 // A power cut may take more than the last moments of TELEMETRY. Here it is put back by hand to what it was before.

@@ -166,7 +166,7 @@ func TestNothingIsReportedWithoutTheConsentOfBothSides(t *testing.T) {
 }
 
 func TestNeighboursAreToldByWhatTheyGaveAndSwapsByWhoTookWhosePlace(t *testing.T) {
-	id := func(b byte) swarm.PeerID { return swarm.PeerID{b, b, b, b} }
+	id := func(b byte) swarm.PeerID { return swarm.PeerID{12: b, 13: b, 14: b, 15: b} }
 	var n neighbours
 	n.look([]swarm.Peer{{Conn: 1, ID: id(1), Granted: 5, Received: 1_000}, {Conn: 2, ID: id(2), Missed: 2}, {Conn: 3}}, time.Second, 4)
 	got := n.look([]swarm.Peer{
