@@ -21,7 +21,7 @@ import (
 
 const (
 	dashRows     = 50_000_000
-	dashChunk    = 1_000_000
+	dashChunk    = 200_000
 	dashPer      = 200 // reports of a session
 	dashAsked    = 12  // times
 	dashAnswered = 200 * time.Millisecond
@@ -67,7 +67,7 @@ func benchDash(ctx context.Context, r *report) error {
 		if err := s.Do(ctx, fmt.Sprintf(dayOfReports, dashPer, dashPer, from, at, dashChunk)); err != nil {
 			return err
 		}
-		if n := at + dashChunk; n%(5*dashChunk) == 0 {
+		if n := at + dashChunk; n%(5_000_000) == 0 {
 			fmt.Printf("  %d of %d million reports, %.0f a second\n", n/1e6, dashRows/1_000_000, float64(n)/time.Since(began).Seconds())
 		}
 	}
