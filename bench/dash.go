@@ -67,7 +67,7 @@ func benchDash(ctx context.Context, r *report) error {
 		if err := s.Do(ctx, fmt.Sprintf(dayOfReports, dashPer, dashPer, from, at, dashChunk)); err != nil {
 			return err
 		}
-		if n := at + dashChunk; n%(5_000_000) == 0 {
+		if n := at + dashChunk; n%5_000_000 == 0 {
 			fmt.Printf("  %d of %d million reports, %.0f a second\n", n/1e6, dashRows/1_000_000, float64(n)/time.Since(began).Seconds())
 		}
 	}

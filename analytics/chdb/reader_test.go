@@ -15,7 +15,7 @@ func TestTheReadOnlyUserReads(t *testing.T) {
 	in := url.Values{"database": {db}}
 	says(t, e, asked{query: in, body: "CREATE TABLE t (n UInt64, file String) ENGINE = MergeTree ORDER BY n AS SELECT number, 'the file' FROM numbers(3)"}, "")
 	for sql, want := range map[string]string{
-		"SELECT sum(n) FROM t":                                    "3\n",
+		"SELECT sum(n) FROM t": "3\n",
 		"SELECT * FROM (SELECT n FROM t WHERE n IN (SELECT 2))":   "2\n",
 		"WITH x AS (SELECT max(n) AS m FROM t) SELECT m FROM x":   "2\n",
 		"SELECT count() FROM t WHERE 'file' = concat('fi', 'le')": "3\n",
