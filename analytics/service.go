@@ -72,7 +72,7 @@ func (s *Service) Run(ctx context.Context) error {
 
 // prepare brings the schema to this build's, as soon as there is a ClickHouse to do it in.
 func (s *Service) prepare(ctx context.Context) error {
-	told := ""
+	var trouble grumble
 	return backoff.RetryNotify(func() error {
 		if err := s.o.Store.CreateDatabase(ctx); err != nil {
 			return err
@@ -89,11 +89,10 @@ func (s *Service) prepare(ctx context.Context) error {
 			}
 			return nil
 		})
-	}, backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
-		backoff.WithMaxInterval(longestPause), backoff.WithMaxElapsedTime(0)), ctx), func(err error, _ time.Duration) {
+	}, backoff.WithContext(pauses(), ctx), func(err error, _ time.Duration) {
 		level := slog.LevelDebug
-		if err.Error() != told && ctx.Err() == nil {
-			level, told = slog.LevelWarn, err.Error()
+		if ctx.Err() == nil {
+			level = trouble.level(err)
 		}
 		if errors.Is(err, store.ErrNewer) {
 			level = max(level, slog.LevelInfo)

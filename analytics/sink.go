@@ -54,8 +54,6 @@ type Sink struct {
 }
 
 const (
-	// A store that is away is asked again after as long as this at most.
-	longestPause = 10 * time.Second
 	// standBy is after how long without a word from another sink of the same name its work is taken over.
 	standBy = 30 * time.Second
 	look    = 3 * time.Second
@@ -87,8 +85,8 @@ func NewSink(o SinkOptions) *Sink {
 
 // Run works until ctx ends. What fails, the bus and the store among it, is tried again.
 func (s *Sink) Run(ctx context.Context) error {
-	pause := backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond), backoff.WithMaxInterval(longestPause), backoff.WithMaxElapsedTime(0))
-	var told string
+	pause := pauses()
+	var trouble grumble
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := s.session(ctx)
@@ -97,7 +95,7 @@ func (s *Sink) Run(ctx context.Context) error {
 		}
 		if time.Since(began) > longestPause {
 			pause.Reset()
-			told = ""
+			trouble = grumble{}
 		}
 		if errors.Is(err, bus.ErrConflict) {
 			s.o.Log.Info("another sink of that name is at work: this one stands by", "sink", s.o.Name)
@@ -105,11 +103,7 @@ func (s *Sink) Run(ctx context.Context) error {
 				continue
 			}
 		}
-		level := slog.LevelDebug
-		if err.Error() != told {
-			level, told = slog.LevelWarn, err.Error()
-		}
-		s.o.Log.Log(ctx, level, "telemetry is not taken to ClickHouse for now; it is kept on the bus", "error", err)
+		s.o.Log.Log(ctx, trouble.level(err), "telemetry is not taken to ClickHouse for now; it is kept on the bus", "error", err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause.NextBackOff()):
@@ -256,8 +250,7 @@ func (s *Sink) insert(ctx context.Context, f *full) error {
 	away := false
 	err := backoff.RetryNotify(func() error {
 		return s.o.Store.Insert(ctx, f.rows, f.plan.token())
-	}, backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(200*time.Millisecond),
-		backoff.WithMaxInterval(longestPause), backoff.WithMaxElapsedTime(0)), ctx), func(err error, _ time.Duration) {
+	}, backoff.WithContext(pauses(), ctx), func(err error, _ time.Duration) {
 		m.failed.Inc()
 		if !away && ctx.Err() == nil {
 			away = true

@@ -216,15 +216,14 @@ func (f *follower) deliver(ctx context.Context, m jetstream.Msg, seq uint64) err
 		if again {
 			last = f.handle(ctx, m, seq)
 		}
-		err := last
 		again = true
-		if err == nil {
+		if last == nil {
 			return nil
 		}
-		if errors.Is(err, ErrStop) || errors.Is(err, ErrGiveUp) || errors.Is(err, errMalformed) || ctx.Err() != nil {
-			return backoff.Permanent(err)
+		if errors.Is(last, ErrStop) || errors.Is(last, ErrGiveUp) || errors.Is(last, errMalformed) || ctx.Err() != nil {
+			return backoff.Permanent(last)
 		}
-		return err
+		return last
 	}, backoff.WithContext(backoff.NewExponentialBackOff(backoff.WithInitialInterval(20*time.Millisecond),
 		backoff.WithMaxInterval(time.Second), backoff.WithMaxElapsedTime(handlerPatience)), ctx))
 	switch {
@@ -251,13 +250,22 @@ func (f *follower) consumer() string { return f.b.name + "-" + f.kind }
 
 // lastSequence returns the sequence of the newest message in a stream, 0 without any.
 func (b *Bus) lastSequence(ctx context.Context, stream string) (uint64, error) {
+	s, err := b.look(ctx, stream)
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
+
+// look asks the server how a stream is now.
+func (b *Bus) look(ctx context.Context, stream string) (jetstream.Stream, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
 	s, err := b.js.Stream(ctx, stream)
 	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", stream, explain(err))
+		return nil, fmt.Errorf("look at stream %s: %w", stream, explain(err))
 	}
-	return s.CachedInfo().State.LastSeq, nil
+	return s, nil
 }
 
 func (b *Bus) createConsumer(ctx context.Context, stream string, c jetstream.ConsumerConfig) (jetstream.Consumer, error) {

@@ -24,7 +24,6 @@ type Place struct {
 type Reported struct {
 	event.Report
 	Place Place
-	Size  int // bytes of its line
 }
 
 // PublishReport publishes a report and waits until the bus has it. It may come twice where an answer is lost: whoever counts
@@ -68,7 +67,7 @@ func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error
 			}
 			return fmt.Errorf("%w: %w", errMalformed, err)
 		}
-		return fn(ctx, &Reported{Report: r, Place: Place{Seq: seq, At: f.at}, Size: len(m.Data())})
+		return fn(ctx, &Reported{Report: r, Place: Place{Seq: seq, At: f.at}})
 	}
 	return f.run(ctx)
 }
@@ -89,9 +88,9 @@ func reportOf(m jetstream.Msg) (event.Report, error) {
 func (b *Bus) stillAt(ctx context.Context, stream string, seq uint64, at time.Time) (bool, error) {
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	s, err := b.js.Stream(ctx, stream)
+	s, err := b.look(ctx, stream)
 	if err != nil {
-		return false, fmt.Errorf("look at stream %s: %w", stream, explain(err))
+		return false, err
 	}
 	if state := s.CachedInfo().State; seq < state.FirstSeq {
 		return state.LastSeq >= seq, nil
@@ -106,13 +105,11 @@ func (b *Bus) stillAt(ctx context.Context, stream string, seq uint64, at time.Ti
 	return m.Time.Equal(at), nil
 }
 
-// TelemetryEnd is the place of the newest report, and how many reports are kept after a sequence.
+// TelemetryEnd is the place of the newest report.
 func (b *Bus) TelemetryEnd(ctx context.Context) (Place, error) {
-	ctx, cancel := withTimeout(ctx)
-	defer cancel()
-	s, err := b.js.Stream(ctx, streamTelemetry)
+	s, err := b.look(ctx, streamTelemetry)
 	if err != nil {
-		return Place{}, fmt.Errorf("look at stream %s: %w", streamTelemetry, explain(err))
+		return Place{}, err
 	}
 	state := s.CachedInfo().State
 	return Place{Seq: state.LastSeq, At: state.LastTime}, nil
@@ -123,11 +120,9 @@ func (b *Bus) Ahead(ctx context.Context) (time.Duration, error) {
 	if b.server != nil {
 		return 0, nil
 	}
-	ctx, cancel := withTimeout(ctx)
-	defer cancel()
-	s, err := b.js.Stream(ctx, streamTelemetry)
+	s, err := b.look(ctx, streamTelemetry)
 	if err != nil {
-		return 0, fmt.Errorf("look at stream %s: %w", streamTelemetry, explain(err))
+		return 0, err
 	}
 	return time.Until(s.CachedInfo().TimeStamp), nil
 }
