@@ -52,7 +52,7 @@ func benchDash(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer func() { _ = stop() }()
 	s, err := store.Open(store.Options{DSN: e.DSN(chdb.Owner, "dash")})
 	if err != nil {
 		return err

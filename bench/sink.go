@@ -46,7 +46,7 @@ func benchSink(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	defer stop()
+	defer func() { _ = stop() }()
 	server, err := bus.StartServer(ctx, bus.ServerOptions{Dir: filepath.Join(dir, "nats"), Listen: free})
 	if err != nil {
 		return err
@@ -138,30 +138,12 @@ func alone(ctx context.Context, dir string, server *bus.Server, e *chdb.Engine) 
 }
 
 // startEngine runs an embedded ClickHouse, whose process is bin/shoal.
-func startEngine(ctx context.Context, dir string) (*chdb.Engine, func(), error) {
+func startEngine(ctx context.Context, dir string) (*chdb.Engine, func() error, error) {
 	library, err := chdb.Find(os.Getenv("SHOAL_CHDB"))
 	if err != nil {
 		return nil, nil, err
 	}
-	e, err := chdb.NewEngine(chdb.EngineOptions{Library: library, Path: dir, Command: []string{"bin/shoal", "chdb"}, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return nil, nil, err
-	}
-	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = e.Run(run)
-	}()
-	stop := func() {
-		cancel()
-		<-ended
-	}
-	if err := e.Ready(ctx); err != nil {
-		stop()
-		return nil, nil, err
-	}
-	return e, stop, nil
+	return chdb.Start(ctx, chdb.EngineOptions{Library: library, Path: dir, Command: []string{"bin/shoal", "chdb"}, Log: slog.New(slog.DiscardHandler)})
 }
 
 // usualReport is what a viewer reports, of a session and the nth time.

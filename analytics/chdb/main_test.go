@@ -91,18 +91,10 @@ func launch(t testing.TB, o EngineOptions) (*Engine, func() error) {
 		t.Fatal(err)
 	}
 	o.Library = library
-	e, err := NewEngine(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	stop := sync.OnceValue(func() error { cancel(); return <-ended })
 	wait, over := context.WithTimeout(context.Background(), time.Minute)
 	defer over()
-	if err := e.Ready(wait); err != nil {
-		_ = stop()
+	e, stop, err := Start(wait, o)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return e, stop

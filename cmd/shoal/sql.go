@@ -76,24 +76,11 @@ func (c *sqlCmd) where(ctx context.Context) (dsn string, done func(), err error)
 	if err != nil {
 		return "", done, refused(err)
 	}
-	e, err := chdb.NewEngine(chdb.EngineOptions{Library: library, Path: dir, Log: slog.New(slog.DiscardHandler)})
+	e, stop, err := chdb.Start(ctx, chdb.EngineOptions{Library: library, Path: dir, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return "", done, refused(err)
 	}
-	run, stop := context.WithCancel(context.WithoutCancel(ctx))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = e.Run(run) // whoever asks hears what is wrong
-	}()
-	done = func() {
-		stop()
-		<-ended
-	}
-	if err := e.Ready(ctx); err != nil {
-		done()
-		return "", func() {}, err
-	}
+	done = func() { _ = stop() } // whoever asks hears what is wrong
 	return e.DSN(chdb.Reader, "shoal"), done, nil
 }
 

@@ -76,24 +76,13 @@ func Start(t testing.TB, dir string) (e *chdb.Engine, stop func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err = chdb.NewEngine(chdb.EngineOptions{Library: library, Path: dir, Memory: 2 << 30, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	wait, over := context.WithTimeout(context.Background(), time.Minute)
+	defer over()
+	e, ended, err := chdb.Start(wait, chdb.EngineOptions{Library: library, Path: dir, Memory: 2 << 30, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- e.Run(ctx) }()
-	stop = sync.OnceFunc(func() {
-		cancel()
-		<-ended
-	})
-	wait, over := context.WithTimeout(context.Background(), time.Minute)
-	defer over()
-	if err := e.Ready(wait); err != nil {
-		stop()
-		t.Fatal(err)
-	}
-	return e, stop
+	return e, func() { _ = ended() }
 }
 
 // Kill kills an engine's process, which is then started again, with SIGKILL. It waits for one to kill.
