@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -43,7 +44,9 @@ func archive(t testing.TB, size int, trackers []string) (path string, torrent []
 	return path, torrent, sha1.Sum(info)
 }
 
-func udpSockets(t testing.TB) int {
+// udpSockets are the inodes of this process's UDP sockets. What an earlier
+// test closed may still be closing, so a test asks for those that are new.
+func udpSockets(t testing.TB) map[string]bool {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	check(t, err)
@@ -53,7 +56,7 @@ func udpSockets(t testing.TB) int {
 			inodes[strings.Trim(to[7:], "[]")] = true
 		}
 	}
-	n := 0
+	found := map[string]bool{}
 	for _, table := range []string{"/proc/self/net/udp", "/proc/self/net/udp6"} {
 		b, err := os.ReadFile(table)
 		if err != nil {
@@ -61,11 +64,18 @@ func udpSockets(t testing.TB) int {
 		}
 		for line := range strings.Lines(string(b)) {
 			if f := strings.Fields(line); len(f) > 9 && inodes[f[9]] {
-				n++
+				found[f[9]] = true
 			}
 		}
 	}
-	return n
+	return found
+}
+
+func newUDPSockets(t testing.TB, before map[string]bool) int {
+	t.Helper()
+	now := udpSockets(t)
+	maps.DeleteFunc(now, func(inode string, _ bool) bool { return before[inode] })
+	return len(now)
 }
 
 func TestAStandardClientFetchesASeededFile(t *testing.T) {

@@ -292,7 +292,7 @@ func TestAPeerLearnsItsPublicAddressOnItsOnePort(t *testing.T) {
 	sa, sb := meet(t, a, b)
 	check(t, sa.link.Send([]byte("x")))
 	b.until("a frame", func() bool { return sb.bytes == 1 })
-	if n := udpSockets(t) - before; n != 2 {
+	if n := newUDPSockets(t, before); n != 2 {
 		t.Errorf("%d UDP sockets for two peers", n)
 	}
 	cancel()

@@ -116,6 +116,7 @@ func TestMoreConnectionsThanAllowedAreTurnedAway(t *testing.T) {
 }
 
 func TestOnlyTheStreamsTorrentOffersTheExtensionAndNothingGoesAroundTheTracker(t *testing.T) {
+	before := udpSockets(t)
 	p := join(t, nil)
 	path, file, other := archive(t, 100<<10, nil)
 	check(t, p.client.Seed(path, file))
@@ -137,7 +138,7 @@ func TestOnlyTheStreamsTorrentOffersTheExtensionAndNothingGoesAroundTheTracker(t
 			t.Error("the handshake offers a DHT")
 		}
 	}
-	if n := udpSockets(t); n > 0 {
+	if n := newUDPSockets(t, before); n > 0 {
 		t.Errorf("%d UDP sockets are open: there is to be no DHT", n)
 	}
 }
