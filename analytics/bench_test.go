@@ -25,7 +25,9 @@ func (n *nowhere) Insert(_ context.Context, rows *store.Rows, _ string) error {
 	return nil
 }
 
-func (*nowhere) Recent(context.Context, time.Time, time.Time, func(string, uint32)) error { return nil }
+func (*nowhere) Recent(context.Context, time.Time, time.Time, func(string, uint32, time.Time)) error {
+	return nil
+}
 
 // What a sink takes by itself, of reports that wait on the bus.
 func BenchmarkSink(b *testing.B) {

@@ -116,11 +116,13 @@ func (b *builder) take(r *bus.Reported) {
 	b.seq.Store(r.Place.Seq)
 	row := store.Row{Report: r.Report, Received: r.Place.At, Seq: r.Place.Seq}
 	row.Clamped = judge(&row.Report, row.Received)
-	switch {
-	case row.N >= 1<<32 || !b.seen.first(row.Session, uint32(row.N), row.Received):
+	day, first := b.seen.first(row.Session, uint32(row.N), row.Received, dayOf(time.UnixMilli(row.At)))
+	if !first {
 		m.repeated.Inc()
 		return
-	case row.Clamped:
+	}
+	row.Day = day.time()
+	if row.Clamped {
 		m.clamped.Inc()
 	}
 	b.rows.Add(&row)

@@ -9,11 +9,19 @@ type seen struct {
 	turned      time.Time
 }
 
-// visit is a session: the greatest number that came, and which of the 64 before it did.
+// visit is a session: the greatest number that came, which of the 64 before it did, and its day.
 type visit struct {
 	top  uint32
+	day  day
 	mask uint64 // bit i: top - i
 }
+
+// day is one by UTC, counted from 1970.
+type day int32
+
+func dayOf(t time.Time) day { return day(t.Unix() / 86_400) }
+
+func (d day) time() time.Time { return time.Unix(int64(d)*86_400, 0).UTC() }
 
 const (
 	// remembered is how long a session that is silent is remembered, at least. Reports are kept by devices for a minute.
@@ -25,17 +33,21 @@ func newSeen() *seen {
 	return &seen{now: map[string]*visit{}, before: map[string]*visit{}}
 }
 
-// first reports whether a report comes for the first time, and remembers it. Time is the bus's.
-func (s *seen) first(session string, n uint32, at time.Time) bool {
+// first reports whether a report comes for the first time, and remembers it; at is by the bus. The visit's day is that on which it
+// began; a visit that goes on after the day that follows begins anew. today is the report's own.
+func (s *seen) first(session string, n uint32, at time.Time, today day) (visitDay day, first bool) {
 	if at.Sub(s.turned) > remembered || len(s.now) >= mostSessions {
 		s.before, s.now, s.turned = s.now, map[string]*visit{}, at
 	}
 	v := s.now[session]
 	if v == nil {
 		if v = s.before[session]; v == nil {
-			v = &visit{top: n}
+			v = &visit{top: n, day: today}
 		}
 		s.now[session] = v
+	}
+	if today > v.day+1 {
+		v.day = today
 	}
 	switch {
 	case n > v.top:
@@ -46,14 +58,14 @@ func (s *seen) first(session string, n uint32, at time.Time) bool {
 		}
 		v.top = n
 		v.mask |= 1
-		return true
+		return v.day, true
 	case v.top-n >= 64:
-		return false // so old that nobody knows: better lost than twice
+		return v.day, false // so old that nobody knows: better lost than twice
 	}
 	bit := uint64(1) << (v.top - n)
 	if v.mask&bit != 0 {
-		return false
+		return v.day, false
 	}
 	v.mask |= bit
-	return true
+	return v.day, true
 }

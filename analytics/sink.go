@@ -27,8 +27,8 @@ type Bus interface {
 type Store interface {
 	// Insert writes rows under a token: not again what it wrote under it before.
 	Insert(ctx context.Context, rows *store.Rows, token string) error
-	// Recent tells which reports came from since to until.
-	Recent(ctx context.Context, since, until time.Time, fn func(session string, n uint32)) error
+	// Recent tells which reports came from since to until, each with the day of its visit.
+	Recent(ctx context.Context, since, until time.Time, fn func(session string, n uint32, day time.Time)) error
 }
 
 // SinkOptions configures a Sink. The zero value of what has a default means it.
@@ -150,7 +150,9 @@ func (s *Sink) session(ctx context.Context) error {
 	}
 	known := newSeen()
 	if !last.From.At.IsZero() {
-		err := s.o.Store.Recent(ctx, last.From.At.Add(-remembered), last.From.At, func(session string, n uint32) { known.first(session, n, last.From.At) })
+		err := s.o.Store.Recent(ctx, last.From.At.Add(-remembered), last.From.At, func(session string, n uint32, day time.Time) {
+			known.first(session, n, last.From.At, dayOf(day))
+		})
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ var parts = []struct {
 	{"peers", benchPeers},
 	{"sim", benchSim},
 	{"sink", fixed(benchSink)},
-	{"dash", fixed(benchDash)},
+	{"dash", benchDash},
 	{"browser", benchBrowser},
 }
 
@@ -40,6 +40,7 @@ type options struct {
 	length  time.Duration // what is measured; 0: as long as the part does by itself
 	viewers int           // 0: as many as the part has by itself
 	only    string        // systems of browser, separated by commas; empty: all
+	keep    string        // directory in which dash keeps its reports for the next run; empty: none
 	soak    bool          // browser looks for memory that grows instead
 }
 
@@ -63,6 +64,7 @@ func run(args []string) error {
 	flags.DurationVar(&o.length, "for", 0, "how long to measure; bounds are for each part's own length")
 	flags.IntVar(&o.viewers, "viewers", 0, "how many viewers peers, sim and browser have")
 	flags.StringVar(&o.only, "only", "", "systems that browser measures, separated by commas: "+strings.Join(systemNames(), ", "))
+	flags.StringVar(&o.keep, "keep", "", "directory in which dash keeps the reports that it made, to ask them again within the hour")
 	flags.BoolVar(&o.soak, "soak", false, "let browser look for 30 minutes whether a tab's memory grows, and measure nothing else")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("read arguments: %w", err)

@@ -2,6 +2,7 @@ package dash
 
 import (
 	"embed"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -18,14 +19,22 @@ type rollup struct {
 	of    time.Duration
 }
 
-// rollups are what there is.
-var rollups = []rollup{{"rollup_10s", fine}, {"rollup_1m", coarse}}
+// rollups are what there is, the finest first.
+var rollups = []rollup{{"rollup_10s", fine}, {"rollup_1m", time.Minute}, {"rollup_10m", 10 * time.Minute}, {"rollup_1h", time.Hour}}
 
 // chart is one that can be asked for, with its SQL for each roll-up.
 type chart struct {
 	name string
+	sums int // that it may read
 	sql  map[rollup]string
 }
+
+const (
+	// maxSums bounds how many sums of each kind of visit are read for a chart, which is what it costs: with distributions among them.
+	maxSums = 150
+	// maxCounts is the bound where the most viewers are looked for, in sums that are short.
+	maxCounts = 1500
+)
 
 // sources says which file has a chart's SQL, and what {by} in it is.
 var sources = map[string]struct{ file, by string }{
@@ -52,8 +61,11 @@ var parts = []string{
 var charts = func() map[string]*chart {
 	all := map[string]*chart{}
 	for name, from := range sources {
-		c := &chart{name: name, sql: map[rollup]string{}}
-		for _, r := range rollups {
+		c := &chart{name: name, sums: maxSums, sql: map[rollup]string{}}
+		if name == "viewers" {
+			c.sums = maxCounts
+		}
+		for i, r := range rollups {
 			sql := text(name)
 			if from.file != "" {
 				sql = text(from.file)
@@ -61,12 +73,24 @@ var charts = func() map[string]*chart {
 			// Parts have parts.
 			sql = strings.NewReplacer(parts...).Replace(sql)
 			sql = strings.NewReplacer(parts...).Replace(sql)
-			c.sql[r] = strings.NewReplacer("{rollup}", r.table, "{base}", strconv.Itoa(int(r.of/time.Second)), "{by}", from.by).Replace(sql)
+			c.sql[r] = strings.NewReplacer("{whole}", whole(i), "{rollup}", r.table, "{base}", strconv.Itoa(int(r.of/time.Second)), "{by}", from.by).Replace(sql)
 		}
 		all[name] = c
 	}
 	return all
 }()
+
+// whole is what has the sums of a range that is not divided: a roll-up where the range begins and ends, and between them the next
+// coarser one, which has less to read.
+func whole(i int) string {
+	if i == len(rollups)-1 {
+		return rollups[i].table
+	}
+	const shared = `t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')}`
+	of := int(rollups[i+1].of / time.Second)
+	inside := fmt.Sprintf(`t >= toDateTime(intDiv(toUnixTimestamp({from:DateTime('UTC')}) + %d, %d) * %d, 'UTC') AND t < toDateTime(intDiv(toUnixTimestamp({to:DateTime('UTC')}), %d) * %d, 'UTC')`, of-1, of, of, of, of)
+	return fmt.Sprintf("(SELECT * FROM %s WHERE %s AND %s UNION ALL SELECT * FROM %s WHERE %s AND NOT (%s))", rollups[i+1].table, shared, inside, rollups[i].table, shared, inside)
+}
 
 func text(name string) string {
 	b, _ := texts.ReadFile("sql/" + name + ".sql") // of one that is not there, no chart's test passes

@@ -36,7 +36,7 @@ func ask(c *chart, q url.Values, now time.Time) (question, error) {
 	if err != nil {
 		return question{}, err
 	}
-	out := question{span: s, sql: c.sql[s.rollup()], params: map[string]string{
+	out := question{span: s, sql: c.sql[s.rollup(c.sums)], params: map[string]string{
 		"from": s.from.Format(time.DateTime), "to": s.to.Format(time.DateTime), "step": strconv.Itoa(int(s.step / time.Second)),
 	}}
 	for _, name := range filters {

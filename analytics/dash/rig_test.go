@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -203,4 +205,21 @@ func (a table) line(row int, columns ...string) string {
 		words = append(words, word)
 	}
 	return strings.Join(words, " ")
+}
+
+// alike reports whether a line is as wanted: quantiles, which sketches have, to their 1 %, and all else exactly.
+func alike(columns []string, got, want string) bool {
+	g, w := strings.Fields(got), strings.Fields(want)
+	if len(g) != len(w) || len(g) != len(columns) {
+		return got == want
+	}
+	for i, name := range columns {
+		a, err1 := strconv.ParseFloat(g[i], 64)
+		b, err2 := strconv.ParseFloat(w[i], 64)
+		quantile := strings.Contains(name, "p50") || strings.Contains(name, "p95")
+		if g[i] != w[i] && (!quantile || err1 != nil || err2 != nil || math.Abs(a-b) > b/100) {
+			return false
+		}
+	}
+	return true
 }

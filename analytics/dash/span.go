@@ -17,8 +17,8 @@ type span struct {
 const (
 	// settles is how long it takes until the reports of a moment are in ClickHouse, as a rule: what is younger looks like a fall.
 	settles = 5 * time.Second
-	// fine is what the finest roll-up sums up, coarse what the other does.
-	fine, coarse = 10 * time.Second, time.Minute
+	// fine is what the finest roll-up sums up.
+	fine = 10 * time.Second
 	// maxPoints bounds the points of a chart.
 	maxPoints = 400
 	// longest is the longest range: sums of minutes are kept for a year.
@@ -32,7 +32,7 @@ var ranges = map[string]time.Duration{
 
 // steps are the widths of a chart's points.
 var steps = []time.Duration{
-	fine, 30 * time.Second, coarse, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	fine, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 30 * time.Minute,
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
@@ -63,8 +63,9 @@ func spanOf(q url.Values, now time.Time) (span, error) {
 	if s.to.Sub(s.from) > longest {
 		return span{}, fmt.Errorf("the range is longer than %d days: choose a shorter one", longest/(24*time.Hour))
 	}
+	of := s.rollup(maxSums).of
 	for _, s.step = range steps {
-		if s.to.Sub(s.from) < (maxPoints-1)*s.step {
+		if s.step >= of && s.to.Sub(s.from) < (maxPoints-1)*s.step {
 			break
 		}
 	}
@@ -72,10 +73,14 @@ func spanOf(q url.Values, now time.Time) (span, error) {
 	return s, nil
 }
 
-// rollup is which one has the range in steps.
-func (s span) rollup() rollup {
-	if s.step < coarse {
-		return rollup{"rollup_10s", fine}
+// rollup is the finest one that has the range in at most so many sums, and none that is coarser than the chart's points.
+func (s span) rollup(most int) rollup {
+	found := rollups[0]
+	for _, r := range rollups[1:] {
+		if s.to.Sub(s.from) <= time.Duration(most)*found.of || s.step > 0 && r.of > s.step {
+			break
+		}
+		found = r
 	}
-	return rollup{"rollup_1m", coarse}
+	return found
 }

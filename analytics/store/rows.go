@@ -8,16 +8,16 @@ import (
 
 // Rows is a batch of reports by columns, as ClickHouse takes them. It may be used again after Reset.
 type Rows struct {
-	received, at []time.Time
-	seq          []uint64
-	clamped      []bool
-	words        [len(wordColumns)][]string
-	yes          [len(yesColumns)][]bool
-	numbers      [len(numberColumns)][]uint32
-	signed       [len(signedColumns)][]int32
-	bytes        [len(byteColumns)][]uint64
-	session      []string
-	n            []uint32
+	received, at, day []time.Time
+	seq               []uint64
+	clamped           []bool
+	words             [len(wordColumns)][]string
+	yes               [len(yesColumns)][]bool
+	numbers           [len(numberColumns)][]uint32
+	signed            [len(signedColumns)][]int32
+	bytes             [len(byteColumns)][]uint64
+	session           []string
+	n                 []uint32
 
 	ids, kinds       [][]string
 	rtt, speed, late [][]uint32
@@ -30,6 +30,7 @@ type Row struct {
 	event.Report
 	Received time.Time // by the bus
 	Seq      uint64    // on the bus
+	Day      time.Time // on which its visit began; zero: the day of At
 	Clamped  bool      // At was put right
 }
 
@@ -118,7 +119,13 @@ const maxWords = 4096
 func (b *Rows) Add(row *Row) {
 	r := &row.Report
 	b.received = append(b.received, row.Received)
-	b.at = append(b.at, time.UnixMilli(r.At))
+	at := time.UnixMilli(r.At).UTC()
+	b.at = append(b.at, at)
+	if row.Day.IsZero() {
+		b.day = append(b.day, at)
+	} else {
+		b.day = append(b.day, row.Day)
+	}
 	b.seq = append(b.seq, row.Seq)
 	b.clamped = append(b.clamped, row.Clamped)
 	b.session = append(b.session, r.Session)
@@ -175,7 +182,7 @@ func (b *Rows) Len() int { return len(b.seq) }
 
 // Reset empties it, and keeps its memory.
 func (b *Rows) Reset() {
-	b.received, b.at, b.seq, b.clamped, b.session, b.n = b.received[:0], b.at[:0], b.seq[:0], b.clamped[:0], b.session[:0], b.n[:0]
+	b.received, b.at, b.day, b.seq, b.clamped, b.session, b.n = b.received[:0], b.at[:0], b.day[:0], b.seq[:0], b.clamped[:0], b.session[:0], b.n[:0]
 	for i := range b.words {
 		b.words[i] = b.words[i][:0]
 	}
@@ -205,6 +212,7 @@ func (b *Rows) columns() []column {
 		{"received", b.received},
 		{"seq", b.seq},
 		{"at", b.at},
+		{"day", b.day},
 		{"clamped", b.clamped},
 		{"session", b.session},
 		{"n", b.n},

@@ -37,11 +37,13 @@ var kept = []struct {
 	{"rollup_10s", "t", 1},
 	{"servers_1m", "t", 4},
 	{"rollup_1m", "t", 12},
+	{"rollup_10m", "t", 12},
+	{"rollup_1h", "t", 12},
 }
 
 var ttlNow = regexp.MustCompile(`TTL .*? \+ toIntervalSecond\((\d+)\)`)
 
-// Retain keeps reports for as long as it says, and sums of minutes twelve times that.
+// Retain keeps reports for as long as it says, and sums of minutes and of longer times twelve times that.
 func (s *Store) Retain(ctx context.Context, reports time.Duration) error {
 	for _, k := range kept {
 		want := int64(reports/time.Second) * int64(k.times)

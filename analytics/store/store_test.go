@@ -69,11 +69,13 @@ func TestReportsAreInEveryTableAndViewOnce(t *testing.T) {
 		`SELECT count(), sum(peer_bytes), countIf(slack_ms = -5), uniqExact(session) FROM reports`:                                                       "401 120300 401 100",
 		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_10s`:                                                          "401 120300 100",
 		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_1m`:                                                           "401 120300 100",
+		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_10m`:                                                          "401 120300 100",
+		`SELECT sum(reports), sum(peer_bytes), uniqCombinedMerge(14)(sessions) FROM rollup_1h`:                                                           "401 120300 100",
 		`SELECT count(), sum(reports), sum(dry_ms) FROM (SELECT session, sum(reports) AS reports, sum(dry_ms) AS dry_ms FROM sessions GROUP BY session)`: "100 401 40100",
 		`SELECT sum(told), sum(late), any(kind) FROM servers_1m`:                                                                                         "401 802 edge",
-		`SELECT count(), sum(bytes), round(avg(offload), 3), round(avg(rebuffering_ratio), 3), round(max(startup_p50_ms)) FROM metrics_1m`:               "2 160400 0.75 0.02 700",
+		`SELECT count(), sum(bytes), round(avg(offload), 3), round(avg(rebuffering_ratio), 3), round(max(startup_p50_ms), -1) FROM metrics_1m`:           "2 160400 0.75 0.02 700",
 		`SELECT count(), any(state), max(left_before_start), any(startup_ms) FROM visits`:                                                                "100 playing 0 700",
-		`SELECT round(max(viewed_p50_ms)), round(max(viewed_p95_ms)) FROM piece_way_1m`:                                                                  "40 90",
+		`SELECT round(max(viewed_p50_ms), -1), round(max(viewed_p95_ms), -1) FROM piece_way_1m`:                                                          "40 90",
 		`SELECT sum(blocks_late), avg(rtt_mean_ms) FROM lateness_1m`:                                                                                     "802 8",
 	} {
 		got, err := s.Line(t.Context(), question)

@@ -1,8 +1,8 @@
 -- How far behind the camera the picture is.
 SELECT
     {time},
-    quantilesTDigestIfMerge(0.5, 0.95)(delay)[1] AS p50_ms,
-    quantilesTDigestIfMerge(0.5, 0.95)(delay)[2] AS p95_ms
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[1] AS p50_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[2] AS p95_ms
 FROM {rollup}
 WHERE {range} AND {watching} AND {filters}
 GROUP BY time

@@ -1,8 +1,8 @@
 -- From the wish to see to the first picture.
 SELECT
     {time},
-    quantilesTDigestIfMerge(0.5, 0.95)(r.start)[1] AS p50_ms,
-    quantilesTDigestIfMerge(0.5, 0.95)(r.start)[2] AS p95_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.start)[1] AS p50_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.start)[2] AS p95_ms,
     sum(r.starts) AS starts
 FROM {rollup} AS r
 WHERE {range} AND {watching} AND {filters}

@@ -11,10 +11,10 @@ SELECT
     begun.1 AS visits_begun,
     begun.2 AS left_before_start,
     sum(r.wanted_ms) / 3.6e6 AS hours,
-    quantilesTDigestIfMerge(0.5, 0.95)(r.delay)[1] AS delay_p50_ms,
-    quantilesTDigestIfMerge(0.5, 0.95)(r.delay)[2] AS delay_p95_ms,
-    quantilesTDigestIfMerge(0.5, 0.95)(r.start)[1] AS startup_p50_ms,
-    quantilesTDigestIfMerge(0.5, 0.95)(r.start)[2] AS startup_p95_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.delay)[1] AS delay_p50_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.delay)[2] AS delay_p95_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.start)[1] AS startup_p50_ms,
+    quantilesDDIfMerge(0.01, 0.5, 0.95)(r.start)[2] AS startup_p95_ms,
     sum(r.starts) AS starts,
     sum(r.stalls) AS stalls,
     sum(r.stalls) * 3.6e6 / sum(r.wanted_ms) AS stalls_per_viewer_hour,
@@ -24,5 +24,5 @@ SELECT
     sum(r.peer_bytes) AS saved_bytes,
     sum(r.peer_bytes) / 1e9 * {price} AS saved_money,
     {price} AS price
-FROM {rollup} AS r
+FROM {whole} AS r
 WHERE {range} AND {watching} AND {filters}

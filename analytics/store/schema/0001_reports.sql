@@ -5,6 +5,7 @@ CREATE TABLE IF NOT EXISTS reports
     received DateTime64(9, 'UTC') COMMENT 'when the bus had it' CODEC(DoubleDelta, ZSTD(1)),
     seq UInt64 COMMENT 'its number on the bus' CODEC(DoubleDelta, ZSTD(1)),
     at DateTime64(3, 'UTC') COMMENT 'what it was sent at, by the device; put right where that cannot be' CODEC(DoubleDelta, ZSTD(1)),
+    day Date DEFAULT toDate(at) COMMENT 'on which its visit began; of one that goes on for days, every other one' CODEC(ZSTD(1)),
     clamped Bool COMMENT 'the time was put right',
     stream LowCardinality(String) COMMENT 'id',
     session String COMMENT 'one visit' CODEC(ZSTD(1)),

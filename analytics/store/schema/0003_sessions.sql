@@ -2,7 +2,7 @@
 -- +goose Up
 CREATE TABLE IF NOT EXISTS sessions
 (
-    day Date COMMENT 'of its reports: a session that passes midnight has two rows',
+    day Date COMMENT 'on which it began: one that goes on for days has a row for every other one',
     stream LowCardinality(String),
     session String CODEC(ZSTD(1)),
     reporter SimpleAggregateFunction(anyLast, LowCardinality(String)),
@@ -34,7 +34,7 @@ SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS sessions_mv TO sessions AS
 SELECT
-    toDate(r.at) AS day, r.stream AS stream, r.session AS session,
+    r.day AS day, r.stream AS stream, r.session AS session,
     anyLast(r.reporter) AS reporter, anyLast(r.rendition) AS rendition, anyLast(r.region) AS region,
     anyLast(r.class) AS class, anyLast(r.consent) AS consent,
     min(r.at) AS first_at, max(r.at) AS last_at, argMaxState(r.state, r.n) AS last, count() AS reports,
