@@ -24,7 +24,7 @@ const (
 	dashTicks    = 17_280 // of 5 s: a day
 	dashChunk    = 70     // ticks that are inserted at once
 	dashRows     = dashViewers * dashTicks
-	dashAsked    = 12 // times
+	dashAsked    = 40 // times
 	dashAnswered = 200 * time.Millisecond
 )
 
@@ -69,6 +69,12 @@ func benchDash(ctx context.Context, r *report, o options) error {
 	}
 	if err := makeDay(ctx, r, s); err != nil {
 		return err
+	}
+	fmt.Println("  waiting until the engine has merged them")
+	for merges := uint64(1); merges > 0; {
+		if err := errors.Join(pause(ctx, time.Second), s.Ask(ctx, "SELECT count() FROM system.merges", &merges)); err != nil {
+			return err
+		}
 	}
 	var stream, session string
 	if err := s.Ask(ctx, "SELECT stream FROM reports WHERE n = 150 LIMIT 1", &stream); err != nil {

@@ -46,7 +46,9 @@ var sources = map[string]struct{ file, by string }{
 
 // parts are what SQL texts have in common, by the name that stands for each in braces. ClickHouse's own braces have a colon.
 var parts = []string{
-	"{visits}", strings.TrimSpace(text("_visits")),
+	"{visits}", strings.Replace(text("_visits"), "{of}\n", "", 1),
+	"{worst visits}", strings.Replace(text("_visits"), "{of}", "PREWHERE visit IN ("+text("_worst")+")", 1),
+	"{badness}", "rebuffering_ratio DESC, stall_count DESC, startup_ms = 0 DESC, wanted_s DESC, visit",
 	"{range}", `t >= {from:DateTime('UTC')} AND t < {to:DateTime('UTC')}`,
 	"{time}", `toDateTime(intDiv(toUInt32(t), {step:UInt32}) * {step:UInt32}, 'UTC') AS time`,
 	"{covered}", `least({step:UInt32}, dateDiff('second', time, {to:DateTime('UTC')})) AS covered`,
@@ -62,17 +64,20 @@ var charts = func() map[string]*chart {
 	all := map[string]*chart{}
 	for name, from := range sources {
 		c := &chart{name: name, sums: maxSums, sql: map[rollup]string{}}
-		if name == "viewers" {
+		switch name {
+		case "viewers":
 			c.sums = maxCounts
+		case "way":
+			c.sums = maxSums / 2 // it has six distributions
 		}
 		for i, r := range rollups {
 			sql := text(name)
 			if from.file != "" {
 				sql = text(from.file)
 			}
-			// Parts have parts.
-			sql = strings.NewReplacer(parts...).Replace(sql)
-			sql = strings.NewReplacer(parts...).Replace(sql)
+			for range 3 { // parts have parts, which have parts
+				sql = strings.NewReplacer(parts...).Replace(sql)
+			}
 			c.sql[r] = strings.NewReplacer("{whole}", whole(i), "{rollup}", r.table, "{base}", strconv.Itoa(int(r.of/time.Second)), "{by}", from.by).Replace(sql)
 		}
 		all[name] = c

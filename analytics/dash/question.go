@@ -32,7 +32,7 @@ const clock = "2006-01-02 15:04:05.000000000"
 
 // ask makes the question that a request is.
 func ask(c *chart, q url.Values, now time.Time) (question, error) {
-	s, err := spanOf(q, now)
+	s, err := spanOf(q, now, min(c.sums, maxSums))
 	if err != nil {
 		return question{}, err
 	}

@@ -36,8 +36,8 @@ var steps = []time.Duration{
 	time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
 }
 
-// spanOf reads a range: by its name, or from and to in Unix seconds.
-func spanOf(q url.Values, now time.Time) (span, error) {
+// spanOf reads a range: by its name, or from and to in Unix seconds. Its points are no finer than at most so many sums allow.
+func spanOf(q url.Values, now time.Time, sums int) (span, error) {
 	s := span{to: now.Add(-settles).UTC().Truncate(fine)}
 	switch name := q.Get("range"); {
 	case name == "" && (q.Has("from") || q.Has("to")):
@@ -63,7 +63,7 @@ func spanOf(q url.Values, now time.Time) (span, error) {
 	if s.to.Sub(s.from) > longest {
 		return span{}, fmt.Errorf("the range is longer than %d days: choose a shorter one", longest/(24*time.Hour))
 	}
-	of := s.rollup(maxSums).of
+	of := s.rollup(sums).of
 	for _, s.step = range steps {
 		if s.step >= of && s.to.Sub(s.from) < (maxPoints-1)*s.step {
 			break

@@ -31,46 +31,42 @@ const link = () => `${origin.url}/live/demo#${stream.id}`;
 const video = <T>(page: Page, read: (v: HTMLVideoElement) => T) => page.$eval("video", read);
 
 describe("for everyone", () => {
-  for (const scheme of ["light", "dark"] as const) {
-    test(`every state of every page is accessible and fits desktop and phone, ${scheme}`, async () => {
-      await context.close();
-      context = await browser.newContext({ colorScheme: scheme });
-      const { page } = await open(context, link());
-      const look = async () => {
-        for (const width of [1280, 360]) {
-          await page.setViewportSize({ width, height: 740 });
-          expect(await page.evaluate(() => document.documentElement.scrollWidth), "fits the width").toBeLessThanOrEqual(width);
-          await expectAccessible(page);
-        }
-      };
-      await until(page, "offline", (s) => s.state === "offline");
-      await look();
-      stream.publish(3.3);
-      await playing(page);
-      await page.click("#proof summary");
-      await look();
-      stream.freeze();
-      await page.waitForFunction(() => document.querySelector("#badge")?.textContent === "stale");
-      await look();
-      stream.publish();
-      await until(page, "verified", (s) => s.provenance === "verified");
-      origin.tamper = (m) => m.data.map((b, i) => (i === 900 ? b ^ 1 : b));
-      await page.waitForFunction(() => document.querySelector("#badge")?.textContent === "broken");
-      await look();
-      origin.streams.clear();
-      await page.reload();
-      await until(page, "unknown", (s) => s.state === "unknown");
-      await look();
-      await page.goto(`${origin.url}/`);
-      await page.waitForSelector("#empty:not([hidden])");
-      await look();
-      origin.add(stream);
-      await page.waitForSelector(".streams a");
-      await look();
-      await page.goto(`${origin.url}/nowhere/at/all`);
-      await look();
-    });
-  }
+  test("every state of every page is accessible and fits desktop and phone", async () => {
+    const { page } = await open(context, link());
+    const look = async () => {
+      for (const width of [1280, 360]) {
+        await page.setViewportSize({ width, height: 740 });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth), "fits the width").toBeLessThanOrEqual(width);
+        await expectAccessible(page);
+      }
+    };
+    await until(page, "offline", (s) => s.state === "offline");
+    await look();
+    stream.publish(3.3);
+    await playing(page);
+    await page.click("#proof summary");
+    await look();
+    stream.freeze();
+    await page.waitForFunction(() => document.querySelector("#badge")?.textContent === "stale");
+    await look();
+    stream.publish();
+    await until(page, "verified", (s) => s.provenance === "verified");
+    origin.tamper = (m) => m.data.map((b, i) => (i === 900 ? b ^ 1 : b));
+    await page.waitForFunction(() => document.querySelector("#badge")?.textContent === "broken");
+    await look();
+    origin.streams.clear();
+    await page.reload();
+    await until(page, "unknown", (s) => s.state === "unknown");
+    await look();
+    await page.goto(`${origin.url}/`);
+    await page.waitForSelector("#empty:not([hidden])");
+    await look();
+    origin.add(stream);
+    await page.waitForSelector(".streams a");
+    await look();
+    await page.goto(`${origin.url}/nowhere/at/all`);
+    await look();
+  });
 
   test("sound, volume, pause and full screen work by keyboard alone", async () => {
     stream.publish(3.3);

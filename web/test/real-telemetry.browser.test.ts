@@ -1,7 +1,7 @@
 // What a page tells of how it plays, all of it real: the binary, ffmpeg, Chromium and NATS.
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { parseDictionary } from "structured-headers";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launch, open } from "./support/browser.ts";
 import { eventually, Shoal, type Stream, swarming } from "./support/shoal.ts";
 
@@ -59,11 +59,16 @@ class Tab {
   }
 }
 
-let tab: Tab | null = null;
-afterEach(async () => {
-  await tab?.context.close();
-  tab = null;
-});
+/** A test with tabs of its own, which may run beside others. */
+function visit(name: string, run: (open: typeof Tab.open) => Promise<void>): void {
+  test(name, { timeout: 120_000 }, async ({ onTestFinished }) => {
+    await run(async (prepare) => {
+      const tab = await Tab.open(prepare);
+      onTestFinished(() => tab.context.close());
+      return tab;
+    });
+  });
+}
 
 interface Read {
   sid: string;
@@ -82,42 +87,69 @@ function read(line: string): Read {
 const numbers = (lines: string[]) => lines.map((line) => read(line).sn);
 const overHttp = async () => Number(/^shoal_telemetry_http_reports_total (\d+)$/m.exec(await (await fetch(`${shoal.http}/metrics`)).text())?.[1] ?? 0);
 
-test("a page reports over NATS every five seconds, each report is on the bus, and together they tell what came", { timeout: 120_000 }, async () => {
-  tab = await Tab.open();
-  const { published, posted } = tab;
-  await eventually("five reports", () => published.length >= 5, 40_000);
-  await eventually("all to be answered", () => tab!.kept >= published.length, 5_000);
-  const got = published.map(read);
-  expect(got.map((r) => r.sn)).toEqual([...got.keys()]);
-  expect(new Set(got.map((r) => r.sid)).size).toBe(1);
-  for (const r of got.slice(1).filter((r) => r.e === "t")) expect(r.own.get("d")).toSatisfy((d: number) => d > 3_500 && d < 7_000);
-  const sum = (key: string) => got.reduce((n, r) => n + Number(r.own.get(key) ?? 0), 0);
-  const { bytes } = await tab.page.evaluate(() => window.shoal.stats());
-  const came = bytes.peer + bytes.seed + bytes.edge + bytes.origin;
-  expect(sum("pe") + sum("se") + sum("ed") + sum("or")).toBeGreaterThan(came / 3);
-  expect(sum("pe") + sum("se") + sum("ed") + sum("or")).toBeLessThanOrEqual(came);
-  expect(sum("pl")).toBeGreaterThan(0.7 * sum("wa"));
-  expect(got.at(-1)!.own.get("h5")).toSatisfy((ms: number) => ms > 0 && ms < 2_000);
-  expect(published.at(-1)).toMatch(/,ua=chrome-desktop|;ua=chrome-desktop/);
-  for (const line of published) expect(line).not.toMatch(/127\.0\.0\.1|Mozilla/);
-  expect(posted).toEqual([]);
-  expect(tab.errors).toEqual([]);
+describe.concurrent("a page that plays", () => {
+  visit("reports over NATS every five seconds, each report is on the bus, and together they tell what came", async (open) => {
+    const tab = await open();
+    const { published, posted } = tab;
+    await eventually("five reports", () => published.length >= 5, 40_000);
+    await eventually("all to be answered", () => tab.kept >= published.length, 5_000);
+    const got = published.map(read);
+    expect(got.map((r) => r.sn)).toEqual([...got.keys()]);
+    expect(new Set(got.map((r) => r.sid)).size).toBe(1);
+    for (const r of got.slice(1).filter((r) => r.e === "t")) expect(r.own.get("d")).toSatisfy((d: number) => d > 3_500 && d < 7_000);
+    const sum = (key: string) => got.reduce((n, r) => n + Number(r.own.get(key) ?? 0), 0);
+    const { bytes } = await tab.page.evaluate(() => window.shoal.stats());
+    const came = bytes.peer + bytes.seed + bytes.edge + bytes.origin;
+    expect(sum("pe") + sum("se") + sum("ed") + sum("or")).toBeGreaterThan(came / 3);
+    expect(sum("pe") + sum("se") + sum("ed") + sum("or")).toBeLessThanOrEqual(came);
+    expect(sum("pl")).toBeGreaterThan(0.7 * sum("wa"));
+    expect(got.at(-1)!.own.get("h5")).toSatisfy((ms: number) => ms > 0 && ms < 2_000);
+    expect(published.at(-1)).toMatch(/,ua=chrome-desktop|;ua=chrome-desktop/);
+    for (const line of published) expect(line).not.toMatch(/127\.0\.0\.1|Mozilla/);
+    expect(posted).toEqual([]);
+    expect(tab.errors).toEqual([]);
+  });
+
+  visit("reports six times at once over HTTP where NATS cannot be had", async (open) => {
+    const before = await overHttp();
+    const { posted, published } = await open((context) => context.routeWebSocket(/\/nats$/, (ws) => ws.close()));
+    await eventually("a request with reports", () => posted.length > 0, 60_000);
+    expect(posted[0]!.length).toBeGreaterThanOrEqual(5);
+    expect(posted[0]!.length).toBeLessThanOrEqual(6);
+    expect(numbers(posted[0]!)).toEqual([...posted[0]!.keys()]);
+    await eventually("them to be on the bus", async () => (await overHttp()) >= before + posted[0]!.length);
+    expect(published).toEqual([]);
+  });
+
+  visit("tells nothing where the browser asks for privacy", async (open) => {
+    const tab = await open((context) => context.addInitScript(() => Object.defineProperty(navigator, "globalPrivacyControl", { value: true })));
+    await tab.plays(50);
+    expect(await tab.page.evaluate(() => window.shoal.view().telemetry)).toBe("forbidden");
+    await tab.leave();
+    expect([tab.published, tab.posted]).toEqual([[], []]);
+  });
+
+  visit("tells nothing once the viewer has unticked it, now and at the next visit", async (open) => {
+    const tab = await open();
+    const { published, posted, page } = tab;
+    await tab.plays(5);
+    await page.click("#swarm-open");
+    await page.uncheck("#telling");
+    const before = published.length;
+    await tab.plays(50);
+    await tab.leave();
+    expect([published.length, posted]).toEqual([before, []]);
+    await page.goto(stream.watch_url);
+    await tab.plays(50);
+    await page.click("#swarm-open");
+    expect(await page.isChecked("#telling")).toBe(false);
+    await tab.leave();
+    expect([published.length, posted]).toEqual([before, []]);
+  });
 });
 
-test("where NATS cannot be had, six reports come by HTTP at once", { timeout: 120_000 }, async () => {
-  const before = await overHttp();
-  tab = await Tab.open((context) => context.routeWebSocket(/\/nats$/, (ws) => ws.close()));
-  const { posted } = tab;
-  await eventually("a request with reports", () => posted.length > 0, 60_000);
-  expect(posted[0]!.length).toBeGreaterThanOrEqual(5);
-  expect(posted[0]!.length).toBeLessThanOrEqual(6);
-  expect(numbers(posted[0]!)).toEqual([...posted[0]!.keys()]);
-  await eventually("them to be on the bus", async () => (await overHttp()) >= before + posted[0]!.length);
-  expect(tab.published).toEqual([]);
-});
-
-test("who closes a tab says so with the last report", { timeout: 120_000 }, async () => {
-  tab = await Tab.open();
+visit("who closes a tab says so with the last report", async (open) => {
+  const tab = await open();
   await tab.plays(10);
   const before = await overHttp();
   await tab.leave();
@@ -126,37 +158,6 @@ test("who closes a tab says so with the last report", { timeout: 120_000 }, asyn
   await tab.page.goto(stream.watch_url);
   await tab.plays(10);
   await tab.page.evaluate(() => void dispatchEvent(new PageTransitionEvent("pagehide")));
-  const last = (await eventually("a last request", () => tab!.posted.at(-1))).at(-1)!;
+  const last = (await eventually("a last request", () => tab.posted.at(-1))).at(-1)!;
   expect(read(last)).toMatchObject({ sta: "q", e: "ps" });
-});
-
-describe("nothing is told", () => {
-  const silent = () => expect([tab!.published, tab!.posted]).toEqual([[], []]);
-
-  test("where the browser asks for privacy", { timeout: 120_000 }, async () => {
-    tab = await Tab.open((context) => context.addInitScript(() => Object.defineProperty(navigator, "globalPrivacyControl", { value: true })));
-    await tab.plays(50);
-    expect(await tab.page.evaluate(() => window.shoal.view().telemetry)).toBe("forbidden");
-    await tab.leave();
-    silent();
-  });
-
-  test("once the viewer has unticked it, now and at the next visit", { timeout: 120_000 }, async () => {
-    tab = await Tab.open();
-    await tab.plays(5);
-    await tab.page.click("#swarm-open");
-    await tab.page.uncheck("#telling");
-    const { published, posted } = tab;
-    const before = published.length;
-    await tab.plays(50);
-    await tab.leave();
-    expect([published.length, posted]).toEqual([before, []]);
-    published.length = 0;
-    await tab.page.goto(stream.watch_url);
-    await tab.plays(50);
-    await tab.page.click("#swarm-open");
-    expect(await tab.page.isChecked("#telling")).toBe(false);
-    await tab.leave();
-    silent();
-  });
 });

@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS rollup_10s
 )
 ENGINE = AggregatingMergeTree
 PARTITION BY toDate(t)
-ORDER BY (t, stream, rendition, region, class, reporter, consent)
+ORDER BY (reporter, t, stream, rendition, region, class, consent)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_10s_mv TO rollup_10s AS
@@ -78,7 +78,7 @@ GROUP BY t, stream, rendition, region, class, reporter, consent;
 CREATE TABLE IF NOT EXISTS rollup_1m AS rollup_10s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(t)
-ORDER BY (t, stream, rendition, region, class, reporter, consent)
+ORDER BY (reporter, t, stream, rendition, region, class, consent)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_1m_mv TO rollup_1m AS
@@ -87,7 +87,7 @@ SELECT * REPLACE (toStartOfMinute(t) AS t) FROM rollup_10s;
 CREATE TABLE IF NOT EXISTS rollup_10m AS rollup_10s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(t)
-ORDER BY (t, stream, rendition, region, class, reporter, consent)
+ORDER BY (reporter, t, stream, rendition, region, class, consent)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_10m_mv TO rollup_10m AS
@@ -96,7 +96,7 @@ SELECT * REPLACE (toStartOfTenMinutes(t) AS t) FROM rollup_1m;
 CREATE TABLE IF NOT EXISTS rollup_1h AS rollup_10s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMM(t)
-ORDER BY (t, stream, rendition, region, class, reporter, consent)
+ORDER BY (reporter, t, stream, rendition, region, class, consent)
 SETTINGS non_replicated_deduplication_window = 10000;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS rollup_1h_mv TO rollup_1h AS

@@ -51,7 +51,7 @@ SELECT
     anyLast(s.reporter) AS reporter, anyLast(s.rendition) AS rendition, anyLast(s.region) AS region,
     anyLast(s.class) AS class, anyLast(s.consent) AS consent,
     min(s.first_at) AS began, max(s.last_at) AS seen,
-    argMaxMerge(s.last) AS state,
+    argMax(s.state, s.last) AS state,
     max(s.start_ms) AS startup_ms,
     startup_ms = 0 AND (state IN ('quit', 'ended', 'failed') OR seen < now64(3) - INTERVAL 30 SECOND) AS left_before_start,
     sum(s.wanted_ms) / 1000 AS wanted_s,

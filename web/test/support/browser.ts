@@ -53,7 +53,12 @@ export function playing(page: Page): Promise<View> {
   return until(page, "playing", (s) => s.state === "playing" && s.firstFrameMs !== null);
 }
 
+/** Light, and dark, which can differ in nothing but its colours. */
 export async function expectAccessible(page: Page): Promise<void> {
-  const found = await new AxeBuilder({ page }).analyze();
-  expect(found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    const axe = new AxeBuilder({ page });
+    const found = await (colorScheme === "light" ? axe : axe.withRules("color-contrast")).analyze();
+    expect(found.violations.map((v) => `${colorScheme}, ${v.id}: ${v.nodes.map((n) => n.html).join(" ")}`)).toEqual([]);
+  }
 }
