@@ -2,6 +2,7 @@ package analytics
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,14 +14,19 @@ import (
 type builder struct {
 	s    *Sink
 	seen *seen
-	in   chan *bus.Reported
 	out  chan *full
 	free chan *store.Rows
 
-	redo *plan     // to be made again, exactly
-	from bus.Place // where the next plan begins
-	to   bus.Place // the last report that was looked at
-	rows *store.Rows
+	mu   sync.Mutex
+	redo *plan       // to be made again, exactly
+	from bus.Place   // where the next plan begins
+	to   bus.Place   // the last report that was looked at
+	rows *store.Rows // nil: none begun
+	row  store.Row   // that is being added
+	due  *time.Timer // when the rows are handed on, full or not
+
+	begun  time.Time // when the first of rows came
+	looked int       // how many there were when it was last due
 
 	seq atomic.Uint64 // of to, for whoever looks at progress
 }
@@ -32,11 +38,16 @@ type full struct {
 	again bool // its plan is recorded
 }
 
-// batches is how many exist: one that fills, one that waits, one that is inserted.
-const batches = 3
+const (
+	// batches is how many exist: one that fills, one that is inserted.
+	batches = 2
+	// backlog is how old a report is that shows that there is one, and longestWait how long a batch may fill then.
+	backlog     = 5 * time.Second
+	longestWait = 2 * time.Second
+)
 
 func newBuilder(s *Sink, known *seen) *builder {
-	b := &builder{s: s, seen: known, in: make(chan *bus.Reported, waiting), out: make(chan *full), free: make(chan *store.Rows, batches)}
+	b := &builder{s: s, seen: known, out: make(chan *full), free: make(chan *store.Rows, batches), due: time.NewTimer(time.Hour)}
 	for range batches {
 		b.free <- &store.Rows{}
 	}
@@ -49,45 +60,46 @@ func (b *builder) give(r *store.Rows) {
 	b.free <- r
 }
 
+// run hands on what waited for long enough.
 func (b *builder) run(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
+	defer b.due.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case r := <-b.in:
-			if b.rows == nil {
-				if err := b.begin(ctx); err != nil {
-					return err
-				}
-				timer.Reset(b.s.o.Wait)
-			}
-			if err := b.add(ctx, r); err != nil {
-				return err
-			}
-		case <-timer.C:
-			// What is made again ends where it did, however long that takes.
-			if b.rows == nil || b.redo != nil {
-				continue
-			}
-			if err := b.close(ctx); err != nil {
-				return err
-			}
+		case <-b.due.C:
+		}
+		b.mu.Lock()
+		var err error
+		switch {
+		case b.rows == nil || b.redo != nil: // what is made again ends where it did, however long that takes
+		case b.fills():
+			b.due.Reset(b.s.o.Wait)
+		default:
+			err = b.close(ctx)
+		}
+		b.mu.Unlock()
+		if err != nil {
+			return err
 		}
 	}
 }
 
-func (b *builder) begin(ctx context.Context) error {
-	select {
-	case b.rows = <-b.free:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+// fills reports whether the batch should wait on: while there is a backlog a greater one costs ClickHouse less, and nobody
+// waits to see it.
+func (b *builder) fills() bool {
+	grown := b.rows.Len() > b.looked
+	b.looked = b.rows.Len()
+	return grown && time.Since(b.to.At) > backlog && time.Since(b.begun) < longestWait
 }
 
+// add takes the next report. It waits where the store is slower than the bus.
 func (b *builder) add(ctx context.Context, r *bus.Reported) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.begin(ctx); err != nil {
+		return err
+	}
 	if b.redo != nil {
 		inside, after := b.redo.covers(r.Place)
 		if inside {
@@ -110,13 +122,29 @@ func (b *builder) add(ctx context.Context, r *bus.Reported) error {
 	return nil
 }
 
+// begin sees to it that there are rows to add to.
+func (b *builder) begin(ctx context.Context) error {
+	if b.rows != nil {
+		return nil
+	}
+	select {
+	case b.rows = <-b.free:
+		b.begun, b.looked = time.Now(), 0
+		b.due.Reset(b.s.o.Wait)
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 func (b *builder) take(r *bus.Reported) {
 	m := b.s.o.Metrics
 	b.to = r.Place
 	b.seq.Store(r.Place.Seq)
-	row := store.Row{Report: r.Report, Received: r.Place.At, Seq: r.Place.Seq}
+	row := &b.row
+	*row = store.Row{Report: r.Report, Received: r.Place.At, Seq: r.Place.Seq}
 	row.Clamped = judge(&row.Report, row.Received)
-	day, first := b.seen.first(row.Session, uint32(row.N), row.Received, dayOf(time.UnixMilli(row.At)))
+	day, first := b.seen.first(row.Session, row.N, row.Received, dayOf(time.UnixMilli(row.At)))
 	if !first {
 		m.repeated.Inc()
 		return
@@ -125,7 +153,7 @@ func (b *builder) take(r *bus.Reported) {
 	if row.Clamped {
 		m.clamped.Inc()
 	}
-	b.rows.Add(&row)
+	b.rows.Add(row)
 }
 
 // close hands the batch on.

@@ -1,6 +1,9 @@
 package analytics
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // seen remembers which reports came, by session and number, of those that came lately: a report that was
 // sent again, or replayed, is told from a new one.
@@ -35,7 +38,11 @@ func newSeen() *seen {
 
 // first reports whether a report comes for the first time, and remembers it; at is by the bus. The visit's day is that on which it
 // began; a visit that goes on after the day that follows begins anew. today is the report's own.
-func (s *seen) first(session string, n uint32, at time.Time, today day) (visitDay day, first bool) {
+func (s *seen) first(session string, number int64, at time.Time, today day) (visitDay day, first bool) {
+	if number < 0 || number >= 1<<32 {
+		return today, false // no visit is as long
+	}
+	n := uint32(number)
 	if at.Sub(s.turned) > remembered || len(s.now) >= mostSessions {
 		s.before, s.now, s.turned = s.now, map[string]*visit{}, at
 	}
@@ -44,7 +51,7 @@ func (s *seen) first(session string, n uint32, at time.Time, today day) (visitDa
 		if v = s.before[session]; v == nil {
 			v = &visit{top: n, day: today}
 		}
-		s.now[session] = v
+		s.now[strings.Clone(session)] = v // it is a part of a report's line
 	}
 	if today > v.day+1 {
 		v.day = today

@@ -10,7 +10,7 @@ func TestAVisitIsCountedOnTheDayOnWhichItBegan(t *testing.T) {
 	evening := time.Date(2026, 11, 28, 23, 50, 0, 0, time.UTC)
 	for _, c := range []struct {
 		session string
-		n       uint32
+		n       int64
 		after   time.Duration
 		want    string
 	}{
@@ -36,7 +36,7 @@ func TestAScreenThatRunsForDaysIsAVisitOfEveryOther(t *testing.T) {
 	days := map[string]int{}
 	for minute := range 5 * 24 * 60 {
 		at := time.Date(2026, 11, 28, 12, minute, 0, 0, time.UTC)
-		day, _ := s.first("screen", uint32(minute), at, dayOf(at))
+		day, _ := s.first("screen", int64(minute), at, dayOf(at))
 		days[day.time().Format(time.DateOnly)]++
 	}
 	if len(days) != 3 || days["2026-11-28"] != 36*60 || days["2026-11-30"] != 48*60 || days["2026-12-02"] != 36*60 {

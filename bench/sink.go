@@ -27,9 +27,9 @@ import (
 const (
 	sinkReports  = 600_000
 	sinkSessions = 20_000
-	sinkBlock    = 20_000
-	sinkRate     = 60_000 // reports/s
-	sinkShare    = 0.7    // of what the engine takes of prepared blocks
+	sinkBlock    = 100_000 // as the sink's, where there is a backlog
+	sinkRate     = 60_000  // reports/s
+	sinkShare    = 0.7     // of what the engine takes of prepared blocks
 	sinkMemory   = 200e6
 	seenLate     = 3 * time.Second
 )
@@ -239,7 +239,7 @@ func prepared(ctx context.Context, e *chdb.Engine) (float64, error) {
 	}
 	var blocks [][]byte
 	for from := 0; from < sinkReports; from += sinkBlock {
-		b, err := ask(ctx, e, "sink", fmt.Sprintf("SELECT * FROM reports WHERE seq > %d AND seq <= %d ORDER BY seq FORMAT Native", from, from+sinkBlock), nil)
+		b, err := ask(ctx, e, "sink", fmt.Sprintf("SELECT * FROM reports WHERE seq > %d AND seq <= %d ORDER BY seq SETTINGS max_block_size = 1000000, preferred_block_size_bytes = 0 FORMAT Native", from, from+sinkBlock), nil)
 		if err != nil {
 			return 0, err
 		}

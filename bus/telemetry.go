@@ -53,12 +53,13 @@ func (b *Bus) PublishReportLine(ctx context.Context, id event.StreamID, session 
 var ErrForeign = errors.New("the report is of another stream than whoever sent it watches")
 
 // FollowReports calls fn with all reports after a place that are kept, then live. What cannot be read goes to DEAD, as far as
-// keep lets it (nil: always): dropped is told of each, and why.
+// keep lets it (nil: always): dropped is told of each, and why. The report is fn's until it returns.
 func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error) (keep bool), fn func(context.Context, *Reported) error) error {
 	f := &follower{
 		b: b, kind: "telemetry", stream: streamTelemetry, subject: allReports, whole: true,
 		stamped: true, last: after.Seq, lastAt: after.At,
 	}
+	var report Reported // one for all: a sink takes many thousands a second
 	f.handle = func(ctx context.Context, m jetstream.Msg, seq uint64) error {
 		r, err := reportOf(m)
 		if err != nil {
@@ -67,7 +68,8 @@ func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error
 			}
 			return fmt.Errorf("%w: %w", errMalformed, err)
 		}
-		return fn(ctx, &Reported{Report: r, Place: Place{Seq: seq, At: f.at}})
+		report = Reported{Report: r, Place: Place{Seq: seq, At: f.at}}
+		return fn(ctx, &report)
 	}
 	return f.run(ctx)
 }

@@ -99,7 +99,6 @@ func unhex(out *[32]byte, b []byte) error {
 
 var (
 	namePattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}`)
-	idPattern        = regexp.MustCompile(`^[a-z2-7]{32}$`)
 	renditionPattern = regexp.MustCompile(`^[a-z][a-z0-9]{0,15}$`)
 )
 
@@ -121,7 +120,7 @@ func ParseStreamName(s string) (StreamName, error) {
 
 // ParseStreamID checks that s has the form of a stream id.
 func ParseStreamID(s string) (StreamID, error) {
-	if !idPattern.MatchString(s) {
+	if !spelt(s, 32, 32, base32Digit) {
 		return "", fmt.Errorf("%q is not a stream id: 32 of a-z and 2-7", s)
 	}
 	return StreamID(s), nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 )
 
 // AppendReport appends a report's line to b. What is zero is left out.
@@ -55,7 +56,7 @@ func (f *field) append(b []byte, r *Report, before byte) ([]byte, error) {
 		if s = *f.word(r); s == "" {
 			return b, nil
 		}
-		if err := f.put(&Report{}, value{shape: f.shape, s: s}); err != nil {
+		if err := f.checkWord(s); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +104,9 @@ func DecodeReport(line []byte) (Report, error) {
 	if len(line) > MaxReport {
 		return Report{}, fmt.Errorf("decode report: it has %d bytes, where %d are the most", len(line), MaxReport)
 	}
-	d := decoder{structured: structured{s: string(line)}}
+	d := decoders.Get().(*decoder) //nolint:forcetypeassert // there is nothing else in it
+	defer decoders.Put(d)
+	*d = decoder{structured: structured{s: string(line)}}
 	if err := d.dictionary(d.member); err != nil {
 		return Report{}, fmt.Errorf("decode report: %w", err)
 	}
@@ -116,11 +119,31 @@ func DecodeReport(line []byte) (Report, error) {
 	return d.r, nil
 }
 
+// usualNeighbours is for how many there is room at once.
+const usualNeighbours = 3
+
 // decoder is a report that is being read.
 type decoder struct {
 	structured
 	r         Report
 	cmcd, own int64 // versions
+
+	// Where the next keys should be found.
+	nextCMCD, nextOwn int
+}
+
+// decoders are those that nobody uses: a sink needs many thousands a second.
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+// find returns the field of a key, nil for none. Reporters write fields in their order, so it is one of the next, as a rule.
+func find(fields []field, byKey map[string]*field, next *int, key string) *field {
+	for i := *next; i < len(fields); i++ {
+		if fields[i].key == key {
+			*next = i + 1
+			return &fields[i]
+		}
+	}
+	return byKey[key]
 }
 
 func (d *decoder) member(key string) error {
@@ -136,10 +159,10 @@ func (d *decoder) member(key string) error {
 			return d.parameters(d.parameter)
 		})
 	case neighboursKey:
-		d.r.Neighbours = nil
+		d.r.Neighbours = make([]Neighbour, 0, usualNeighbours)
 		return d.memberValue(d.neighbour)
 	}
-	f := cmcdByKey[key]
+	f := find(cmcd, cmcdByKey, &d.nextCMCD, key)
 	first := true
 	return d.memberValue(func(v value) error {
 		if f != nil && first {
@@ -157,7 +180,7 @@ func (d *decoder) parameter(key string, v value) error {
 		d.own = v.n
 		return nil
 	}
-	if f := ownByKey[key]; f != nil {
+	if f := find(own, ownByKey, &d.nextOwn, key); f != nil {
 		return f.put(&d.r, v)
 	}
 	return nil

@@ -133,13 +133,23 @@ func (f *field) put(r *Report, v value) error {
 		}
 		*f.number(r) = v.n
 	case token, text:
-		if v.shape != f.shape || f.must != nil && !slices.Contains(f.must, v.s) {
+		if v.shape != f.shape {
 			return fmt.Errorf("%s is no word that it can be", f.key)
 		}
-		if f.shape == token && f.must == nil && (!spelt(v.s, 1, 32, wordByte) || !lower(v.s[0])) {
-			return fmt.Errorf("%s is not a short word", f.key)
+		if err := f.checkWord(v.s); err != nil {
+			return err
 		}
 		*f.word(r) = v.s
+	}
+	return nil
+}
+
+func (f *field) checkWord(s string) error {
+	switch {
+	case f.must != nil && !slices.Contains(f.must, s):
+		return fmt.Errorf("%s is no word that it can be", f.key)
+	case f.shape == token && f.must == nil && (!spelt(s, 1, 32, wordByte) || !lower(s[0])):
+		return fmt.Errorf("%s is not a short word", f.key)
 	}
 	return nil
 }

@@ -2,7 +2,6 @@ package event
 
 import (
 	"errors"
-	"strconv"
 	"strings"
 )
 
@@ -104,17 +103,12 @@ func (p *structured) parameters(one func(key string, v value) error) error {
 
 func (p *structured) key() (string, error) {
 	from := p.i
-	for p.i < len(p.s) {
-		c := p.s[p.i]
-		if !lower(c) && c != '*' && (p.i == from || !digit(c) && c != '_' && c != '-' && c != '.') {
-			break
+	if from < len(p.s) && kinds[p.s[from]]&beginsKey != 0 {
+		for p.i++; p.i < len(p.s) && kinds[p.s[p.i]]&inKey != 0; p.i++ {
 		}
-		p.i++
+		return p.s[from:p.i], nil
 	}
-	if p.i == from {
-		return "", errStructured
-	}
-	return p.s[from:p.i], nil
+	return "", errStructured
 }
 
 func (p *structured) item() (value, error) {
@@ -137,7 +131,7 @@ func (p *structured) item() (value, error) {
 		return value{}, errStructured
 	case lower(c) || upper(c) || c == '*':
 		from := p.i
-		for p.i < len(p.s) && tokenByte(p.s[p.i]) {
+		for p.i < len(p.s) && kinds[p.s[p.i]]&inToken != 0 {
 			p.i++
 		}
 		return value{shape: token, s: p.s[from:p.i]}, nil
@@ -145,15 +139,21 @@ func (p *structured) item() (value, error) {
 	return value{}, errStructured
 }
 
+// integer reads at most the 15 digits that there may be (RFC 9651, 3.3.1).
 func (p *structured) integer() (value, error) {
-	from := p.i
-	p.take('-')
-	for p.i < len(p.s) && digit(p.s[p.i]) {
-		p.i++
+	negative := p.take('-')
+	from, n := p.i, int64(0)
+	for ; p.i < len(p.s) && digit(p.s[p.i]); p.i++ {
+		if p.i-from == 15 {
+			return value{}, errStructured
+		}
+		n = 10*n + int64(p.s[p.i]-'0')
 	}
-	n, err := strconv.ParseInt(p.s[from:p.i], 10, 64)
-	if err != nil || n > maxWhole || n < -maxWhole || p.i < len(p.s) && p.s[p.i] == '.' {
+	if p.i == from || p.i < len(p.s) && p.s[p.i] == '.' {
 		return value{}, errStructured
+	}
+	if negative {
+		n = -n
 	}
 	return value{shape: whole, n: n}, nil
 }
@@ -194,6 +194,25 @@ func lower(c byte) bool { return c >= 'a' && c <= 'z' }
 func upper(c byte) bool { return c >= 'A' && c <= 'Z' }
 func digit(c byte) bool { return c >= '0' && c <= '9' }
 
-func tokenByte(c byte) bool {
-	return lower(c) || upper(c) || digit(c) || strings.IndexByte("!#$%&'*+-.^_`|~:/", c) >= 0
-}
+// What a byte may be in: a key (RFC 9651, 3.1.2) or a token (3.3.4).
+const (
+	beginsKey = 1 << iota
+	inKey
+	inToken
+)
+
+var kinds = func() (kinds [256]uint8) {
+	for i := range kinds {
+		c := byte(i)
+		if lower(c) || c == '*' {
+			kinds[i] |= beginsKey
+		}
+		if lower(c) || digit(c) || strings.IndexByte("_-.*", c) >= 0 {
+			kinds[i] |= inKey
+		}
+		if lower(c) || upper(c) || digit(c) || strings.IndexByte("!#$%&'*+-.^_`|~:/", c) >= 0 {
+			kinds[i] |= inToken
+		}
+	}
+	return kinds
+}()

@@ -23,3 +23,9 @@ func (s *Store) Line(ctx context.Context, question string) (string, error) {
 	}
 	return strings.Join(out, "\n"), rows.Err()
 }
+
+// InsertBatch is how rows go over the native protocol, which no embedded engine speaks; over HTTP it does the same.
+func (s *Store) InsertBatch(ctx context.Context, rows *Rows) error {
+	columns := rows.columns()
+	return s.insertBatch(ctx, "INSERT INTO reports "+columns.Columns(), columns)
+}

@@ -3,8 +3,10 @@ package store
 import (
 	"context"
 	"fmt"
-	"strings"
+	"io"
+	"sync"
 
+	"github.com/ClickHouse/ch-go/proto"
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
@@ -27,23 +29,50 @@ func (s *Store) Insert(ctx context.Context, rows *Rows, token string) error {
 	for k, v := range writing {
 		settings[k] = v
 	}
+	ctx = clickhouse.Context(ctx, clickhouse.WithSettings(settings))
 	columns := rows.columns()
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
+	insert := "INSERT INTO reports " + columns.Columns()
+	var err error
+	if s.opts.Protocol == clickhouse.HTTP {
+		err = s.insertBlock(ctx, insert, rows.Len(), columns)
+	} else {
+		err = s.insertBatch(ctx, insert, columns)
 	}
-	batch, err := s.conn.PrepareBatch(clickhouse.Context(ctx, clickhouse.WithSettings(settings)), "INSERT INTO reports ("+strings.Join(names, ", ")+")")
 	if err != nil {
-		return fmt.Errorf("prepare to insert reports: %w", explain(err))
-	}
-	defer func() { _ = batch.Close() }() // of what was sent
-	for i, c := range columns {
-		if err := batch.Column(i).Append(c.values); err != nil {
-			return fmt.Errorf("fill column %s: %w", c.name, err)
-		}
-	}
-	if err := batch.Send(); err != nil {
 		return fmt.Errorf("insert %d reports: %w", rows.Len(), explain(err))
 	}
 	return nil
+}
+
+// insertBlock sends the columns as they lie in memory.
+func (s *Store) insertBlock(ctx context.Context, insert string, rows int, columns proto.Input) error {
+	body, to := io.Pipe()
+	var writing sync.WaitGroup
+	writing.Go(func() {
+		w := proto.NewWriter(to, new(proto.Buffer))
+		err := (proto.Block{Columns: len(columns), Rows: rows}).WriteBlock(w, 0, columns)
+		if err == nil {
+			_, err = w.Flush()
+		}
+		_ = to.CloseWithError(err)
+	})
+	err := s.conn.InsertFormat(ctx, "Native", insert, body)
+	_ = body.Close()
+	writing.Wait() // then the rows may change
+	return err
+}
+
+// insertBatch is for the native protocol, which takes no block that is made already.
+func (s *Store) insertBatch(ctx context.Context, insert string, columns proto.Input) error {
+	batch, err := s.conn.PrepareBatch(ctx, insert)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = batch.Close() }() // of what was sent
+	for i, c := range columns {
+		if err := batch.Column(i).Append(values(c.Data)); err != nil {
+			return fmt.Errorf("fill column %s: %w", c.Name, err)
+		}
+	}
+	return batch.Send()
 }

@@ -3,26 +3,30 @@ package store
 import (
 	"time"
 
+	"github.com/ClickHouse/ch-go/proto"
+
 	"github.com/shoalcast/shoal/event"
 )
 
-// Rows is a batch of reports by columns, as ClickHouse takes them. It may be used again after Reset.
+// Rows is a batch of reports by columns, as ClickHouse takes them. It may be used again after Reset. Nothing in it keeps the
+// reports alive that it was made of.
 type Rows struct {
-	received, at, day []time.Time
-	seq               []uint64
-	clamped           []bool
-	words             [len(wordColumns)][]string
-	yes               [len(yesColumns)][]bool
-	numbers           [len(numberColumns)][]uint32
-	signed            [len(signedColumns)][]int32
-	bytes             [len(byteColumns)][]uint64
-	session           []string
-	n                 []uint32
+	received, at proto.ColDateTime64
+	day          proto.ColDate
+	seq          proto.ColUInt64
+	clamped      proto.ColBool
+	session      proto.ColStr
+	n            proto.ColUInt32
+	words        [len(wordColumns)]words
+	yes          [len(yesColumns)]proto.ColBool
+	numbers      [len(numberColumns)]proto.ColUInt32
+	signed       [len(signedColumns)]proto.ColInt32
+	bytes        [len(byteColumns)]proto.ColUInt64
 
-	ids, kinds       [][]string
-	rtt, speed, late [][]uint32
-
-	intern map[string]string
+	// Of neighbours, all of them, and where each row's end.
+	ids, kinds       proto.ColStr
+	rtt, speed, late proto.ColUInt32
+	ends             proto.ColUInt64
 }
 
 // Row is a report and what the bus and the sink know of it.
@@ -112,69 +116,44 @@ var states = map[event.PlayState]string{
 	event.Waiting: "waiting", event.Ended: "ended", event.Failed: "failed", event.Quit: "quit", event.Preparing: "preparing",
 }
 
-// maxWords bounds how many different words a batch remembers: of honest ones there are a few dozen.
-const maxWords = 4096
-
 // Add adds a row.
 func (b *Rows) Add(row *Row) {
 	r := &row.Report
-	b.received = append(b.received, row.Received)
-	at := time.UnixMilli(r.At).UTC()
-	b.at = append(b.at, at)
-	if row.Day.IsZero() {
-		b.day = append(b.day, at)
-	} else {
-		b.day = append(b.day, row.Day)
+	day := row.Day
+	if day.IsZero() {
+		day = time.UnixMilli(r.At).UTC()
 	}
-	b.seq = append(b.seq, row.Seq)
-	b.clamped = append(b.clamped, row.Clamped)
-	b.session = append(b.session, r.Session)
-	b.n = append(b.n, capped(r.N))
+	b.received.AppendRaw(proto.DateTime64(row.Received.UnixNano()))
+	b.at.AppendRaw(proto.DateTime64(r.At))
+	b.day.Append(day)
+	b.seq.Append(row.Seq)
+	b.clamped.Append(row.Clamped)
+	b.session.Append(r.Session)
+	b.n.Append(capped(r.N))
 	for i := range wordColumns {
-		b.words[i] = append(b.words[i], b.word(wordColumns[i].of(r)))
+		b.words[i].add(wordColumns[i].of(r))
 	}
 	for i := range yesColumns {
-		b.yes[i] = append(b.yes[i], yesColumns[i].of(r))
+		b.yes[i].Append(yesColumns[i].of(r))
 	}
 	for i := range numberColumns {
-		b.numbers[i] = append(b.numbers[i], capped(numberColumns[i].of(r)))
+		b.numbers[i].Append(capped(numberColumns[i].of(r)))
 	}
 	for i := range signedColumns {
-		b.signed[i] = append(b.signed[i], int32(max(min(signedColumns[i].of(r), 1<<31-1), -1<<31)))
+		b.signed[i].Append(int32(max(min(signedColumns[i].of(r), 1<<31-1), -1<<31)))
 	}
 	for i := range byteColumns {
-		b.bytes[i] = append(b.bytes[i], uint64(byteColumns[i].of(r)))
+		b.bytes[i].Append(uint64(byteColumns[i].of(r)))
 	}
-	b.neighbours(r.Neighbours)
-}
-
-func (b *Rows) neighbours(all []event.Neighbour) {
-	if len(all) == 0 {
-		b.ids, b.kinds = append(b.ids, nil), append(b.kinds, nil)
-		b.rtt, b.speed, b.late = append(b.rtt, nil), append(b.speed, nil), append(b.late, nil)
-		return
+	for i := range r.Neighbours {
+		n := &r.Neighbours[i]
+		b.ids.Append(n.ID)
+		b.kinds.Append(n.Kind)
+		b.rtt.Append(capped(n.RTT))
+		b.speed.Append(capped(n.Goodput))
+		b.late.Append(capped(n.Late))
 	}
-	ids, kinds := make([]string, len(all)), make([]string, len(all))
-	numbers := make([]uint32, 3*len(all))
-	rtt, speed, late := numbers[:len(all)], numbers[len(all):2*len(all)], numbers[2*len(all):]
-	for i, n := range all {
-		ids[i], kinds[i] = n.ID, b.word(n.Kind)
-		rtt[i], speed[i], late[i] = capped(n.RTT), capped(n.Goodput), capped(n.Late)
-	}
-	b.ids, b.kinds = append(b.ids, ids), append(b.kinds, kinds)
-	b.rtt, b.speed, b.late = append(b.rtt, rtt), append(b.speed, speed), append(b.late, late)
-}
-
-// word returns a copy of s that many rows share.
-func (b *Rows) word(s string) string {
-	if known, ok := b.intern[s]; ok {
-		return known
-	}
-	if b.intern == nil || len(b.intern) >= maxWords {
-		b.intern = map[string]string{}
-	}
-	b.intern[s] = s
-	return s
+	b.ends.Append(uint64(b.ids.Rows()))
 }
 
 // Len is how many rows there are.
@@ -182,60 +161,48 @@ func (b *Rows) Len() int { return len(b.seq) }
 
 // Reset empties it, and keeps its memory.
 func (b *Rows) Reset() {
-	b.received, b.at, b.day, b.seq, b.clamped, b.session, b.n = b.received[:0], b.at[:0], b.day[:0], b.seq[:0], b.clamped[:0], b.session[:0], b.n[:0]
-	for i := range b.words {
-		b.words[i] = b.words[i][:0]
-	}
-	for i := range b.yes {
-		b.yes[i] = b.yes[i][:0]
-	}
-	for i := range b.numbers {
-		b.numbers[i] = b.numbers[i][:0]
-	}
-	for i := range b.signed {
-		b.signed[i] = b.signed[i][:0]
-	}
-	for i := range b.bytes {
-		b.bytes[i] = b.bytes[i][:0]
-	}
-	b.ids, b.kinds, b.rtt, b.speed, b.late = b.ids[:0], b.kinds[:0], b.rtt[:0], b.speed[:0], b.late[:0]
+	b.columns().Reset()
 }
 
-// column is one column of a batch.
-type column struct {
-	name   string
-	values any
-}
-
-func (b *Rows) columns() []column {
-	out := []column{
-		{"received", b.received},
-		{"seq", b.seq},
-		{"at", b.at},
-		{"day", b.day},
-		{"clamped", b.clamped},
-		{"session", b.session},
-		{"n", b.n},
+// columns are all, by the names that they have in the table.
+func (b *Rows) columns() proto.Input {
+	out := proto.Input{
+		{Name: "received", Data: b.received.WithPrecision(proto.PrecisionNano)},
+		{Name: "seq", Data: &b.seq},
+		{Name: "at", Data: b.at.WithPrecision(proto.PrecisionMilli)},
+		{Name: "day", Data: &b.day},
+		{Name: "clamped", Data: &b.clamped},
+		{Name: "session", Data: &b.session},
+		{Name: "n", Data: &b.n},
 	}
 	for i, c := range wordColumns {
-		out = append(out, column{c.name, b.words[i]})
+		out = append(out, proto.InputColumn{Name: c.name, Data: &b.words[i]})
 	}
 	for i, c := range yesColumns {
-		out = append(out, column{c.name, b.yes[i]})
+		out = append(out, proto.InputColumn{Name: c.name, Data: &b.yes[i]})
 	}
 	for i, c := range numberColumns {
-		out = append(out, column{c.name, b.numbers[i]})
+		out = append(out, proto.InputColumn{Name: c.name, Data: &b.numbers[i]})
 	}
 	for i, c := range signedColumns {
-		out = append(out, column{c.name, b.signed[i]})
+		out = append(out, proto.InputColumn{Name: c.name, Data: &b.signed[i]})
 	}
 	for i, c := range byteColumns {
-		out = append(out, column{c.name, b.bytes[i]})
+		out = append(out, proto.InputColumn{Name: c.name, Data: &b.bytes[i]})
 	}
-	return append(
-		out, column{"neighbour_id", b.ids}, column{"neighbour_kind", b.kinds}, column{"neighbour_rtt_ms", b.rtt},
-		column{"neighbour_kbps", b.speed}, column{"neighbour_late", b.late},
-	)
+	for _, c := range []struct {
+		name string
+		of   proto.Column
+	}{
+		{"neighbour_id", &b.ids},
+		{"neighbour_kind", &b.kinds},
+		{"neighbour_rtt_ms", &b.rtt},
+		{"neighbour_kbps", &b.speed},
+		{"neighbour_late", &b.late},
+	} {
+		out = append(out, proto.InputColumn{Name: c.name, Data: &lists{ends: &b.ends, of: c.of}})
+	}
+	return out
 }
 
 func capped(n int64) uint32 { return uint32(min(uint64(n), 1<<32-1)) }

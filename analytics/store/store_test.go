@@ -59,6 +59,21 @@ func TestTheSchemaGoesUpAndDownAndUp(t *testing.T) {
 	check(t, s.Insert(t.Context(), rowsOf(3, 2), "a"))
 }
 
+func TestBothProtocolsWriteTheSame(t *testing.T) {
+	all := rowsOf(50, 5)
+	all.Add(&store.Row{Received: time.UnixMilli(1_790_000_000_123), Seq: 1 << 40, Clamped: true, Day: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), Report: event.Report{
+		Stream: "abc", Session: "alone", N: 1 << 31, At: 1_790_000_000_001, Slack: -7, Hidden: true, PeerBytes: 1 << 40, Region: "nowhere", Class: "",
+	}})
+	s := opened(t)
+	check(t, s.Insert(t.Context(), all, "a"))
+	check(t, s.InsertBatch(t.Context(), all))
+	got, err := s.Line(t.Context(), "SELECT count(), uniqExact(cityHash64(*)), max(seq), min(slack_ms), countIf(hidden), min(day), max(length(neighbour_id)) FROM reports")
+	check(t, err)
+	if got != "502 251 1099511627776 -7 2 2026-11-02 2" {
+		t.Errorf("together they are %s", got)
+	}
+}
+
 func TestReportsAreInEveryTableAndViewOnce(t *testing.T) {
 	s := opened(t)
 	rows := rowsOf(100, 4)

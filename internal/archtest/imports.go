@@ -61,8 +61,8 @@ var exclusive = []struct {
 		why: "analytics/store is the one place that knows ClickHouse; everybody else is handed rows",
 	},
 	{
-		library: "github.com/ClickHouse/ch-go", homes: []string{"analytics/chdb"}, tests: true,
-		why: "analytics/chdb is the one place that speaks as ClickHouse's server does",
+		library: "github.com/ClickHouse/ch-go", homes: []string{"analytics/chdb", "analytics/store"}, tests: true,
+		why: "analytics/chdb is the one place that speaks as ClickHouse's server does, analytics/store the one that has rows as it does",
 	},
 	{
 		library: "github.com/pressly/goose", homes: []string{"analytics/store"},
