@@ -2,7 +2,6 @@ package analytics
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -93,9 +92,6 @@ func (s *Service) prepare(ctx context.Context) error {
 		level := slog.LevelDebug
 		if ctx.Err() == nil {
 			level = trouble.level(err)
-		}
-		if errors.Is(err, store.ErrNewer) {
-			level = max(level, slog.LevelInfo)
 		}
 		s.o.Log.Log(ctx, level, "ClickHouse is not ready; telemetry is kept on the bus", "error", err)
 	})

@@ -41,6 +41,11 @@ func TestEachReportIsThereOnceHoweverOftenItCame(t *testing.T) {
 	line, err := event.AppendReport(nil, foreign)
 	check(t, err)
 	check(t, b.PublishReportLine(t.Context(), streamA, "x", line))
+	impostor := report("viewer00000000000006", 0)
+	impostor.Reporter = event.BySeed
+	line, err = event.AppendReport(nil, impostor)
+	check(t, err)
+	check(t, b.PublishReportLine(t.Context(), streamA, impostor.Session, line))
 	check(t, b.PublishReport(t.Context(), report("viewer00000000000004", 0)))
 	stop := begin(t, analytics.SinkOptions{Bus: b, Store: s, Metrics: analytics.NewMetrics(reg), Rows: 100, Wait: 100 * time.Millisecond})
 	comesTo(t, s, reports+2, bytes+wrong.PeerBytes+1_000)
@@ -59,7 +64,7 @@ shoal_analytics_clamped_total 1
 shoal_analytics_repeated_total 150
 # HELP shoal_analytics_unreadable_total Reports that could not be read; DEAD has the first of them.
 # TYPE shoal_analytics_unreadable_total counter
-shoal_analytics_unreadable_total 2
+shoal_analytics_unreadable_total 3
 `), "shoal_analytics_clamped_total", "shoal_analytics_repeated_total", "shoal_analytics_unreadable_total"))
 }
 

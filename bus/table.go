@@ -77,16 +77,25 @@ func telemetrySubject(id event.StreamID, session string) string {
 	return subjectRoot + ".telemetry." + string(id) + "." + session
 }
 
+// serverTelemetrySubject is where seeds and edges report. Nobody from outside may write there, nor has a session with a dash.
+func serverTelemetrySubject(id event.StreamID, session string) string {
+	return telemetrySubject(id, serverMark+session)
+}
+
+const serverMark = "server-"
+
 const allReports = subjectRoot + ".telemetry.*.*"
 
-// streamOfReport reads the stream from a telemetry subject: the server lets a page use no other.
-func streamOfReport(subject string) (event.StreamID, error) {
+// originOfReport reads from a telemetry subject, of which the server lets a page use no other than its own, which stream a report
+// is of, and whether a server of ours sent it.
+func originOfReport(subject string) (id event.StreamID, server bool, err error) {
 	rest, ok := strings.CutPrefix(subject, subjectRoot+".telemetry.")
-	id, _, _ := strings.Cut(rest, ".")
+	stream, session, _ := strings.Cut(rest, ".")
 	if !ok {
-		return "", fmt.Errorf("%q is not a subject of telemetry", subject)
+		return "", false, fmt.Errorf("%q is not a subject of telemetry", subject)
 	}
-	return event.ParseStreamID(id)
+	id, err = event.ParseStreamID(stream)
+	return id, strings.HasPrefix(session, serverMark), err
 }
 
 func sinkSubject(name string) string { return subjectRoot + ".sink." + name }

@@ -33,24 +33,35 @@ func (b *Bus) PublishReport(ctx context.Context, r *event.Report) error {
 	if err != nil {
 		return err
 	}
+	if r.Reporter.Serves() {
+		return b.publishReport(ctx, r.Stream, serverTelemetrySubject(r.Stream, r.Session), line)
+	}
 	return b.PublishReportLine(ctx, r.Stream, r.Session, line)
 }
 
-// PublishReportLine publishes a report as it was written by somebody else.
+// PublishReportLine publishes a viewer's report as it was written by somebody else.
 func (b *Bus) PublishReportLine(ctx context.Context, id event.StreamID, session string, line []byte) error {
+	return b.publishReport(ctx, id, telemetrySubject(id, session), line)
+}
+
+func (b *Bus) publishReport(ctx context.Context, id event.StreamID, subject string, line []byte) error {
 	if err := b.disk.room(len(line), false); err != nil {
 		return fmt.Errorf("publish a report of %s: %w", id, err)
 	}
 	ctx, cancel := withTimeout(ctx)
 	defer cancel()
-	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: telemetrySubject(id, session), Data: line}); err != nil {
+	if _, err := b.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: line}); err != nil {
 		return fmt.Errorf("publish a report of %s: %w", id, explain(err))
 	}
 	return nil
 }
 
-// ErrForeign is of a report that came from a page of another stream than it names.
-var ErrForeign = errors.New("the report is of another stream than whoever sent it watches")
+var (
+	// ErrForeign is of a report that came from a page of another stream than it names.
+	ErrForeign = errors.New("the report is of another stream than whoever sent it watches")
+	// ErrNoServer is of a report that came from a viewer and says that it is a seed's or an edge's.
+	ErrNoServer = errors.New("the report is a viewer's and says that it is a server's")
+)
 
 // FollowReports calls fn with all reports after a place that are kept, then live. What cannot be read goes to DEAD, as far as
 // keep lets it (nil: always): dropped is told of each, and why. The report is fn's until it returns.
@@ -75,13 +86,17 @@ func (b *Bus) FollowReports(ctx context.Context, after Place, dropped func(error
 }
 
 func reportOf(m jetstream.Msg) (event.Report, error) {
-	id, err := streamOfReport(m.Subject())
+	id, server, err := originOfReport(m.Subject())
 	if err != nil {
 		return event.Report{}, err
 	}
 	r, err := event.DecodeReport(m.Data())
-	if err == nil && r.Stream != id {
+	switch {
+	case err != nil:
+	case r.Stream != id:
 		err = ErrForeign
+	case r.Reporter.Serves() && !server:
+		err = ErrNoServer
 	}
 	return r, err
 }

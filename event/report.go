@@ -122,6 +122,9 @@ const (
 	ByEdge  Reporter = "edge"
 )
 
+// Serves reports whether it is a server and no viewer.
+func (r Reporter) Serves() bool { return r == BySeed || r == ByEdge }
+
 // Check reports what is wrong with a report, if anything: what is left out where it must
 // not be, or what no honest device would say.
 func (r *Report) Check() error {

@@ -15,7 +15,8 @@ const readerRole = "reader"
 
 // Naming a configuration keeps the engine from reading one that lies about, in the
 // working directory or the user's home. Caches are by default sized for a machine of
-// their own.
+// their own, and so is the pool of merges: one of a table with distributions takes some
+// 300 MB, and of sixteen at once, inserts found no memory left.
 const engineConfig = `<clickhouse>
   <users_config>%s</users_config>
   <max_server_memory_usage>%d</max_server_memory_usage>
@@ -24,6 +25,13 @@ const engineConfig = `<clickhouse>
   <index_mark_cache_size>%[3]d</index_mark_cache_size>
   <primary_index_cache_size>%[3]d</primary_index_cache_size>
   <mmap_cache_size>64</mmap_cache_size>
+  <background_pool_size>2</background_pool_size>
+  <background_merges_mutations_concurrency_ratio>1</background_merges_mutations_concurrency_ratio>
+  <merge_tree>
+    <number_of_free_entries_in_pool_to_lower_max_size_of_merge>1</number_of_free_entries_in_pool_to_lower_max_size_of_merge>
+    <number_of_free_entries_in_pool_to_execute_mutation>1</number_of_free_entries_in_pool_to_execute_mutation>
+    <number_of_free_entries_in_pool_to_execute_optimize_entire_partition>1</number_of_free_entries_in_pool_to_execute_optimize_entire_partition>
+  </merge_tree>
 </clickhouse>
 `
 

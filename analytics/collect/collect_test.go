@@ -177,6 +177,7 @@ func TestWhatIsNoReportIsRefusedWithItsLine(t *testing.T) {
 		"bytes":                           {"\x00\xff\xfe", http.StatusBadRequest, "line 1: "},
 		"JSON":                            {`{"cid":"` + string(ours) + `"}`, http.StatusBadRequest, "line 1: "},
 		"another version":                 {strings.Replace(good, "=page;v=1", "=page;v=2", 1), http.StatusBadRequest, "line 1: "},
+		"a viewer that says it serves":    {strings.Replace(good, "=page;v=1", "=seed;v=1", 1), http.StatusBadRequest, "line 1: only viewers report here"},
 		"a name for a session":            {strings.Replace(good, visit, "'; DROP TABLE reports; --", 1), http.StatusBadRequest, "line 1: "},
 		"a subject for a session":         {strings.Replace(good, visit, "abcdefghij0123456789.>", 1), http.StatusBadRequest, "line 1: "},
 		"SQL for a stream":                {strings.Replace(good, string(ours), "x' OR '1'='1", 1), http.StatusBadRequest, "line 1: "},

@@ -71,6 +71,9 @@ func parse(body []byte, known func(event.StreamID) bool) ([]reported, *refusal) 
 		if err != nil {
 			return nil, &refusal{http.StatusBadRequest, malformed, fmt.Sprintf("line %d: %v", n, err)}
 		}
+		if report.Reporter.Serves() {
+			return nil, &refusal{http.StatusBadRequest, malformed, fmt.Sprintf("line %d: only viewers report here", n)}
+		}
 		if !known(report.Stream) {
 			return nil, &refusal{http.StatusNotFound, unknown, fmt.Sprintf("line %d: no such stream", n)}
 		}
