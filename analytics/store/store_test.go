@@ -91,6 +91,7 @@ func TestReportsAreInEveryTableAndViewOnce(t *testing.T) {
 		`SELECT count(), sum(bytes), round(avg(offload), 3), round(avg(rebuffering_ratio), 3), round(max(startup_p50_ms), -1) FROM metrics_1m`:           "2 160400 0.75 0.02 700",
 		`SELECT count(), any(state), max(left_before_start), any(startup_ms) FROM visits`:                                                                "100 playing 0 700",
 		`SELECT round(max(viewed_p50_ms), -1), round(max(viewed_p95_ms), -1) FROM piece_way_1m`:                                                          "40 90",
+		`SELECT countIf(startup_p50_ms IS NULL), countIf(delay_p95_ms IS NULL) FROM metrics_1m`:                                                          "1 0",
 		`SELECT sum(blocks_late), avg(rtt_mean_ms) FROM lateness_1m`:                                                                                     "802 8",
 	} {
 		got, err := s.Line(t.Context(), question)

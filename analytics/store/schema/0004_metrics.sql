@@ -1,6 +1,7 @@
 -- The metrics that people know, by name. docs/METRICS.md has each with unit and definition.
 -- +goose Up
 CREATE VIEW IF NOT EXISTS metrics_1m AS
+WITH x -> if(isNaN(x), NULL, x) AS known -- there may be no figure
 SELECT
     t AS minute,
     r.stream AS stream,
@@ -8,10 +9,10 @@ SELECT
     rendition, region, class, consent,
     uniqCombinedMerge(14)(sessions) AS viewers,
     sum(starts) AS starts,
-    quantilesDDIfMerge(0.01, 0.5, 0.95)(start)[1] AS startup_p50_ms,
-    quantilesDDIfMerge(0.01, 0.5, 0.95)(start)[2] AS startup_p95_ms,
-    quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[1] AS delay_p50_ms,
-    quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[2] AS delay_p95_ms,
+    known(quantilesDDIfMerge(0.01, 0.5, 0.95)(start)[1]) AS startup_p50_ms,
+    known(quantilesDDIfMerge(0.01, 0.5, 0.95)(start)[2]) AS startup_p95_ms,
+    known(quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[1]) AS delay_p50_ms,
+    known(quantilesDDIfMerge(0.01, 0.5, 0.95)(delay)[2]) AS delay_p95_ms,
     sum(stalls) AS stalls,
     if(sum(wanted_ms) = 0, 0, stalls * 3.6e6 / sum(wanted_ms)) AS stalls_per_viewer_hour,
     if(sum(wanted_ms) = 0, 0, sum(dry_ms) / sum(wanted_ms)) AS rebuffering_ratio,
@@ -34,14 +35,15 @@ WHERE reporter IN ('page', 'watch')
 GROUP BY t, r.stream, rendition, region, class, consent;
 
 CREATE VIEW IF NOT EXISTS piece_way_1m AS
+WITH x -> if(isNaN(x), NULL, x) AS known
 SELECT
     t AS minute, stream, rendition, region,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(signed50, reporter IN ('seed', 'edge'))[1] AS signed_p50_ms,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(signed95, reporter IN ('seed', 'edge'))[2] AS signed_p95_ms,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here50, reporter IN ('seed', 'edge'))[1] AS seeded_p50_ms,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here95, reporter IN ('seed', 'edge'))[2] AS seeded_p95_ms,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here50, reporter IN ('page', 'watch'))[1] AS viewed_p50_ms,
-    quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here95, reporter IN ('page', 'watch'))[2] AS viewed_p95_ms
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(signed50, reporter IN ('seed', 'edge'))[1]) AS signed_p50_ms,
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(signed95, reporter IN ('seed', 'edge'))[2]) AS signed_p95_ms,
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here50, reporter IN ('seed', 'edge'))[1]) AS seeded_p50_ms,
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here95, reporter IN ('seed', 'edge'))[2]) AS seeded_p95_ms,
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here50, reporter IN ('page', 'watch'))[1]) AS viewed_p50_ms,
+    known(quantilesDDIfMergeIf(0.01, 0.5, 0.95)(here95, reporter IN ('page', 'watch'))[2]) AS viewed_p95_ms
 FROM rollup_1m
 GROUP BY t, stream, rendition, region;
 
