@@ -78,6 +78,9 @@ type load struct {
 
 var crowds atomic.Int64
 
+// visitReports is after how many a viewer of a crowd comes again.
+const visitReports = 2_000
+
 // crowd has viewers report, each over and over, until stop is called.
 func crowd(t testing.TB, b *bus.Bus, viewers int) *load {
 	t.Helper()
@@ -87,9 +90,9 @@ func crowd(t testing.TB, b *bus.Bus, viewers int) *load {
 	number := crowds.Add(1)
 	for i := range viewers {
 		all.Go(func() {
-			session := fmt.Sprintf("crowd%04dviewer%06d", number, i)
 			for n := int64(0); ctx.Err() == nil; n++ {
-				r := report(session, n)
+				// The bus keeps a session's last 21,600 alone, and a sink that is killed may be so far behind.
+				r := report(fmt.Sprintf("crowd%04dviewer%03d%06d", number, i, n/visitReports), n%visitReports)
 				// What is not acknowledged may be there or not: it is sent again until it is.
 				for b.PublishReport(context.WithoutCancel(ctx), r) != nil {
 					if t.Context().Err() != nil {
