@@ -35,6 +35,10 @@ const (
 	packetSize = 188
 	syncByte   = 0x47
 
+	// confirm is how many further sync bytes, each a packet on, it takes to believe one
+	// where packets may begin anywhere.
+	confirm = 2
+
 	// maxPES is the most bytes of a PES packet that are put together, as many as a
 	// message of RTMP may have.
 	maxPES = 8 << 20
@@ -72,7 +76,7 @@ func New(o Options) *Demuxer {
 		opts:     o,
 		warnings: warnings{tell: o.Warn},
 		clock:    media.Unwrapper{Bits: 33},
-		rest:     make([]byte, 0, 2*packetSize),
+		rest:     make([]byte, 0, (confirm+1)*packetSize),
 		tables:   newTables(),
 	}
 }
@@ -90,7 +94,7 @@ func (d *Demuxer) Write(p []byte) (int, error) {
 		}
 		need := packetSize
 		if !d.synced {
-			need++
+			need = confirm*packetSize + 1
 		}
 		k := max(0, min(len(p), need-len(d.rest)))
 		d.rest = append(d.rest, p[:k]...)
@@ -108,8 +112,9 @@ func (d *Demuxer) Write(p []byte) (int, error) {
 
 // Flush pushes what is whole at the stream's end. Nothing may be written after it.
 func (d *Demuxer) Flush() error {
-	if len(d.rest) == packetSize && d.rest[0] == syncByte { // the last one, after a loss of sync
-		d.packet((*[packetSize]byte)(d.rest))
+	// The last ones after a loss of sync: what would confirm them does not come.
+	for b := d.rest; len(b) >= packetSize && b[0] == syncByte && d.err == nil; b = b[packetSize:] {
+		d.packet((*[packetSize]byte)(b))
 	}
 	d.rest = d.rest[:0]
 	for _, t := range d.tracks {
@@ -149,8 +154,8 @@ func (d *Demuxer) scan(b []byte) int {
 	return at
 }
 
-// findSync looks for a sync byte that another one follows a packet later: alone, it is
-// a byte like others. It returns how many bytes are none.
+// findSync looks for a sync byte that others follow, each a packet later: alone, it is
+// a byte like any other. It returns how many bytes are none.
 func findSync(b []byte) (skip int, found bool) {
 	for skip < len(b) {
 		k := bytes.IndexByte(b[skip:], syncByte)
@@ -158,11 +163,16 @@ func findSync(b []byte) (skip int, found bool) {
 			return len(b), false
 		}
 		skip += k
-		if len(b)-skip <= packetSize {
-			return skip, false
-		}
-		if b[skip+packetSize] == syncByte {
-			return skip, true
+		for n := 1; ; n++ {
+			if n > confirm {
+				return skip, true
+			}
+			if skip+n*packetSize >= len(b) {
+				return skip, false
+			}
+			if b[skip+n*packetSize] != syncByte {
+				break
+			}
 		}
 		skip++
 	}
