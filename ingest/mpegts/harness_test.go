@@ -84,7 +84,6 @@ func demux(t testing.TB, o mpegts.Options, ts []byte, size int) {
 // clip is a stream as ffmpeg wrote it, and what ffmpeg reads out of it.
 type clip struct {
 	ts     []byte
-	path   string
 	source []packet // of the MP4 that the stream was made of: the access units' bytes
 	packet []packet // of the stream: their times
 }
@@ -118,7 +117,7 @@ var clips sync.Map
 // remuxes that into a transport stream.
 func (s spec) make(t testing.TB) clip {
 	t.Helper()
-	once, _ := clips.LoadOrStore(s, sync.OnceValues(func() (clip, error) { return s.encode() }))
+	once, _ := clips.LoadOrStore(s, sync.OnceValues(s.encode))
 	c, err := once.(func() (clip, error))()
 	if err != nil {
 		t.Fatal(err)
