@@ -1,8 +1,6 @@
 package mpegts
 
-import (
-	"errors"
-)
+import "errors"
 
 // latmConfig is a StreamMuxConfig (ISO/IEC 14496-3 clause 1.7.3.2), as far as frames
 // need it.
@@ -11,7 +9,6 @@ type latmConfig struct {
 	record    []byte
 	rate      int
 	subframes int
-	other     bool // bits that are no audio follow each element; how many is not told apart
 }
 
 // loasSize reads the header of an AudioSyncStream (clause 1.7.2).
@@ -101,8 +98,7 @@ func readMuxConfig(r *bitReader) (latmConfig, error) {
 		return c, errLATM
 	}
 	r.u(8) // latmBufferFullness
-	if r.u(1) == 1 {
-		c.other = true
+	if r.u(1) == 1 { // other data follows the audio, where nothing is read
 		for more := true; more && !r.short; { // otherDataLenBits, escaped
 			more = r.u(1) == 1
 			r.u(8)
