@@ -97,7 +97,7 @@ func readMuxConfig(r *bitReader) (latmConfig, error) {
 	if r.u(3) != 0 { // frameLengthType: each frame states its length
 		return c, errLATM
 	}
-	r.u(8) // latmBufferFullness
+	r.u(8)           // latmBufferFullness
 	if r.u(1) == 1 { // other data follows the audio, where nothing is read
 		for more := true; more && !r.short; { // otherDataLenBits, escaped
 			more = r.u(1) == 1
