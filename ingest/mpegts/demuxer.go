@@ -110,7 +110,8 @@ func (d *Demuxer) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// Flush pushes what is whole at the stream's end. Nothing may be written after it.
+// Flush pushes what is whole at the stream's end. Nothing may be written after it. The
+// last picture counts as whole though nothing follows that would show a loss.
 func (d *Demuxer) Flush() error {
 	// The last ones after a loss of sync: what would confirm them does not come.
 	for b := d.rest; len(b) >= packetSize && b[0] == syncByte && d.err == nil; b = b[packetSize:] {

@@ -83,7 +83,7 @@ func (t *track) isLast(p []byte, start bool) bool {
 	if t.state == header {
 		return bytes.HasSuffix(t.head, p)
 	}
-	return bytes.HasSuffix(t.buf, p) || start && len(t.buf) < len(p) && bytes.HasSuffix(p, t.buf)
+	return bytes.HasSuffix(t.buf, p) || start && len(t.buf) > 0 && len(t.buf) < len(p) && bytes.HasSuffix(p, t.buf)
 }
 
 func (t *track) consequence() string {
