@@ -53,6 +53,10 @@ var exclusive = []struct {
 		why: "swarm/bt owns WebRTC and STUN; everybody else is handed links",
 	},
 	{
+		library: "github.com/asticode", homes: []string{"ingest/mpegts"},
+		why: "ingest/mpegts owns transport streams; everybody else is handed access units",
+	},
+	{
 		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb"},
 		why: "a library of C has one wrapper, which knows who owns which memory",
 	},
