@@ -53,7 +53,7 @@ var exclusive = []struct {
 		why: "swarm/bt owns WebRTC and STUN; everybody else is handed links",
 	},
 	{
-		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb"},
+		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb", "ingest/srt/libsrt"},
 		why: "a library of C has one wrapper, which knows who owns which memory",
 	},
 	{
