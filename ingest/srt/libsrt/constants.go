@@ -13,6 +13,7 @@ const (
 	OptReceiveLag  Option = 43 // SRTO_RCVLATENCY, ms: how long what arrives waits for what is lost
 	OptPeerLag     Option = 44 // SRTO_PEERLATENCY, ms: the least that the peer is to wait
 	OptMinVersion  Option = 45 // SRTO_MINVERSION, as OptPeerVersion
+	OptIPv6Only    Option = 54 // SRTO_IPV6ONLY, switch; must be set to bind to [::]
 	OptPeerIdle    Option = 55 // SRTO_PEERIDLETIMEO, ms: the longest silence of a peer
 )
 
@@ -33,6 +34,7 @@ type State int32
 
 // States that matter here.
 const (
+	StateListening  State = 3
 	StateConnecting State = 4
 	StateConnected  State = 5
 	StateBroken     State = 6
