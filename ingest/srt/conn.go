@@ -141,9 +141,10 @@ func (c *conn) read(l *loop, now time.Time) *fault {
 
 // broken decides what the end of a connection means. The library does not tell a goodbye
 // from silence; it has been silent for its time in the second case. What came before the
-// end and waits for its time can still be read: then there is no fault yet.
+// end and waits for its time can still be read: then there is no fault yet. The library takes a broken socket away once it is empty.
 func (c *conn) broken(l *loop, now time.Time, err error) *fault {
-	if err != nil && !libsrt.Lost(err) {
+	reaped := err != nil && !libsrt.Lost(err)
+	if reaped && c.until.IsZero() {
 		end := faultf(CauseLost, "read from the publisher: %w", err)
 		return &end
 	}
@@ -152,7 +153,7 @@ func (c *conn) broken(l *loop, now time.Time, err error) *fault {
 		c.silent = now.Sub(c.heard)+c.request.Latency+time.Second >= l.peerIdle
 	}
 	switch {
-	case now.Before(c.until):
+	case now.Before(c.until) && !reaped:
 		return nil
 	case c.silent:
 		end := faultf(CauseLost, "the peer has been silent for %s", l.peerIdle)

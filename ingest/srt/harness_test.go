@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -291,18 +291,51 @@ func ffmpeg(t testing.TB, seconds int, to string) *program {
 		"-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-b:v", "1M", "-f", "mpegts", to)
 }
 
-// tsFile is a file of n packets of MPEG-TS that carry their number.
-func tsFile(t testing.TB, n int) (path string, data []byte) {
-	t.Helper()
-	for i := range n {
-		data = append(data, tsPacket(uint32(i))...)
+// counted is n messages of seven packets of MPEG-TS each, which carry their number.
+func counted(n int) [][]byte {
+	out := make([][]byte, n)
+	for i := range 7 * n {
+		out[i/7] = append(out[i/7], tsPacket(uint32(i))...)
 	}
-	path = filepath.Join(t.TempDir(), "counted.ts")
-	if err := os.WriteFile(path, data, 0o600); err != nil {
+	return out
+}
+
+// transmit starts srt-live-transmit from a UDP port, and returns how to feed it.
+func transmit(t testing.TB, to string) (p *program, feed func([][]byte)) {
+	t.Helper()
+	port := freePort(t)
+	p = start(t, "srt-live-transmit", "-q", "-chunk:1316", "udp://127.0.0.1:"+port, to)
+	c, err := net.Dial("udp", "127.0.0.1:"+port)
+	if err != nil {
 		t.Fatal(err)
 	}
-	return path, data
+	t.Cleanup(func() { c.Close() })
+	return p, func(messages [][]byte) {
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for _, m := range messages {
+			if _, err := c.Write(m); err != nil {
+				t.Fatal(err)
+			}
+			<-tick.C
+		}
+	}
 }
+
+// freePort is a UDP port that nobody has.
+func freePort(t testing.TB) string {
+	t.Helper()
+	c, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, port, _ := net.SplitHostPort(c.LocalAddr().String())
+	return port
+}
+
+// goodbye asks a program to end.
+func (p *program) goodbye() { _ = p.cmd.Process.Signal(os.Interrupt) }
 
 // tsPacket is a packet of MPEG-TS (ISO/IEC 13818-1, 2.4.3.2) with a number in its payload.
 func tsPacket(n uint32) []byte {
