@@ -14,10 +14,7 @@ type fault struct {
 
 var errShutdown = errors.New("the server is shutting down")
 
-var (
-	faultDone    = fault{CauseDone, nil}
-	faultStopped = fault{CauseStopped, errShutdown}
-)
+var faultStopped = fault{CauseStopped, errShutdown}
 
 func faultf(cause, format string, args ...any) fault {
 	return fault{cause, fmt.Errorf(format, args...)}

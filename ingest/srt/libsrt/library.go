@@ -28,7 +28,7 @@ type Library struct {
 	getFlag      func(u, opt int32, v *byte, n *int32) int32
 	setFlag      func(u, opt int32, v *byte, n int32) int32
 	state        func(u int32) int32
-	stats        func(u int32, p *perf, clear int32) int32
+	stats        func(u int32, p *perf, reset int32) int32
 	lastError    func(errno *int32) int32
 	clearError   func()
 	strError     func(code, errno int32) string

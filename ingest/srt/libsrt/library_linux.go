@@ -41,11 +41,11 @@ func (l *Library) load() error {
 		return err
 	}
 	l.receive = func(u int32, b *byte, n int32) int32 {
-		r, _, _ := purego.SyscallN(receive, uintptr(u), uintptr(unsafe.Pointer(b)), uintptr(n))
+		r, _, _ := purego.SyscallN(receive, uintptr(u), uintptr(unsafe.Pointer(b)), uintptr(n)) //nolint:gosec // lent for the call, which keeps it
 		return int32(r)
 	}
 	l.wait = func(eid int32, events *Event, n int32, ms int64) int32 {
-		r, _, _ := purego.SyscallN(wait, uintptr(eid), uintptr(unsafe.Pointer(events)), uintptr(n), uintptr(ms))
+		r, _, _ := purego.SyscallN(wait, uintptr(eid), uintptr(unsafe.Pointer(events)), uintptr(n), uintptr(ms)) //nolint:gosec // lent for the call, which keeps it
 		return int32(r)
 	}
 	// One for the process: callbacks are never freed.

@@ -6,6 +6,8 @@ import (
 )
 
 // perf is struct CBytePerfMon of libsrt 1.5.
+//
+//nolint:unused // what is not read keeps the rest in its place
 type perf struct {
 	msTimeStamp                                                                int64
 	pktSentTotal, pktRecvTotal                                                 int64
