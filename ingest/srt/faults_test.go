@@ -3,7 +3,10 @@ package srt_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -110,6 +113,23 @@ func TestTwoPublishersDoNotMix(t *testing.T) {
 		t.Errorf("%d publishes ended well, by the metrics", n)
 	}
 	eventually(t, "no connection is left", func() bool { return h.connections() == 0 })
+}
+
+// What was sent right before the goodbye, and still waits for its time, arrives.
+func TestTheLastBytesBeforeAGoodbyeArrive(t *testing.T) {
+	t.Parallel()
+	h := open(t, srt.Options{Latency: 400 * time.Millisecond})
+	s := call(t, h.addr, plain("camera", key), 0)
+	r := h.next()
+	s.send(50, 2*time.Millisecond)
+	s.close()
+	if err := r.wait(t); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	continuity(t, r.bytes())
+	if r.size() != 50*1316 {
+		t.Errorf("%d bytes of %d arrived", r.size(), 50*1316)
+	}
 }
 
 // A handler that blocks holds back its own connection alone, which is dropped when it is
@@ -246,6 +266,36 @@ func TestAServerThatStopsClosesAll(t *testing.T) {
 	}
 }
 
+// rss is what the process has in memory, what the library allocates included.
+func rss(t testing.TB) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
+		t.Fatal(err)
+	}
+	return resident * int64(os.Getpagesize())
+}
+
+// A listener on all addresses of the machine takes both families, and knows them apart.
+func TestAListenerOnAllAddressesTakesBothFamilies(t *testing.T) {
+	t.Parallel()
+	h := openAt(t, ":0", srt.Options{})
+	_, port, _ := net.SplitHostPort(h.addr)
+	for name, host := range map[string]string{"four": "127.0.0.1", "six": "[::1]"} {
+		s := call(t, host+":"+port, structured(name, key), 0)
+		r := h.next()
+		s.send(3, time.Millisecond)
+		eventually(t, "it arrives", func() bool { return r.size() == 3*1316 })
+		if !strings.HasPrefix(r.request.Remote, host+":") {
+			t.Errorf("the remote is %s", r.request.Remote)
+		}
+	}
+}
+
 // Publishers that come and go leave no memory behind.
 func TestMemoryIsFlatOverReconnects(t *testing.T) {
 	h := open(t, srt.Options{})
@@ -266,10 +316,22 @@ func TestMemoryIsFlatOverReconnects(t *testing.T) {
 	for range 5 {
 		round()
 	}
+	var resident int64
 	before, goroutines := heap(), runtime.NumGoroutine()
-	for range 15 {
-		round()
+	rounds := 15
+	if os.Getenv("SHOAL_SOAK") != "" {
+		rounds = 500
 	}
+	for i := range rounds {
+		round()
+		if i == rounds/5 {
+			resident = rss(t) // the library keeps closed sockets for a while
+		}
+	}
+	if now := rss(t); now > resident+16<<20 {
+		t.Errorf("the process has %d bytes more, its library's included", now-resident)
+	}
+	t.Logf("resident: %d bytes after %d reconnects, %d after %d", resident, rounds/5, rss(t), rounds)
 	if after := heap(); after > before+1<<20 {
 		t.Errorf("%d bytes became %d", before, after)
 	}

@@ -144,6 +144,11 @@ func (h *house) Start(_ context.Context, r srt.Request) (srt.Handler, error) {
 // open starts a server on loopback, and stops it with the test.
 func open(t testing.TB, o srt.Options) *house {
 	t.Helper()
+	return openAt(t, "127.0.0.1:0", o)
+}
+
+func openAt(t testing.TB, addr string, o srt.Options) *house {
+	t.Helper()
 	h := &house{t: t, log: &logBuffer{}, pubs: make(chan *recorder, 1024), live: map[string]*recorder{}, hold: make(chan struct{})}
 	h.registry = prometheus.NewRegistry()
 	h.metrics = srt.NewMetrics(h.registry)
@@ -152,7 +157,7 @@ func open(t testing.TB, o srt.Options) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := s.Listen(t.Context(), "127.0.0.1:0")
+	l, err := s.Listen(t.Context(), addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/ebitengine/purego"
 )
 
-// names are the library's names, the flavour first that Debian's package of Shoal asks for.
+// names are the library's names: as its project and the OpenSSL flavour have it, then the others.
 var names = []string{"libsrt.so.1.5", "libsrt-openssl.so.1.5", "libsrt-gnutls.so.1.5"}
 
 func (l *Library) load() error {
