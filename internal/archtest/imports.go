@@ -57,7 +57,7 @@ var exclusive = []struct {
 		why: "ingest/mpegts owns transport streams; everybody else is handed access units",
 	},
 	{
-		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb"},
+		library: "github.com/ebitengine/purego", homes: []string{"analytics/chdb", "ingest/srt/libsrt"},
 		why: "a library of C has one wrapper, which knows who owns which memory",
 	},
 	{
