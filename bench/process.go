@@ -42,7 +42,7 @@ func startShoal(ctx context.Context, args ...string) (*shoal, error) {
 	defer log.Close()
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), "bin/shoal", append([]string{
 		"up", "--data", data, "--http", free, "--rtmp", free, "--clickhouse", "none",
-		"--torrent", free, "--webrtc", free, "--tracker-udp", free, "--stun", free,
+		"--torrent", free, "--webrtc", free, "--tracker-udp", free, "--stun", free, "--srt", "",
 	}, args...)...)
 	s.cmd.Stdout, s.cmd.Stderr = log, log
 	if err := s.cmd.Start(); err != nil {

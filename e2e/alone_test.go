@@ -40,7 +40,7 @@ func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
 	sessions := filepath.Join(dir, "sessions")
 	packager := alone("packager", "--sessions", sessions)
 	keyring := alone("keyring", "--sessions", sessions, "--session-length", "10s")
-	ingest := alone("ingest", "--rtmp", rtmp)
+	ingest := alone("ingest", "--rtmp", rtmp, "--srt", "")
 	seeder := alone("seeder", "--http", web, "--torrent", freePort(t), "--webrtc", "")
 	for _, secret := range []string{"keys", "sessions"} {
 		for _, i := range []*instance{packager, ingest, seeder} {
@@ -106,7 +106,7 @@ func TestPeersMeetAtAMatchmakerAloneAndOneOfTwoSeedsIsEnough(t *testing.T) {
 	rtmp, sessions := freePort(t), filepath.Join(dir, "sessions")
 	alone("packager", "--sessions", sessions)
 	keyring := alone("keyring", "--sessions", sessions)
-	alone("ingest", "--rtmp", rtmp)
+	alone("ingest", "--rtmp", rtmp, "--srt", "")
 	matchmaker := alone("matchmaker", "--http", "127.0.0.1:0", "--tracker-udp", "127.0.0.1:0", "--stun", "127.0.0.1:0")
 	seeder := func() *instance {
 		return alone("seeder", "--http", "127.0.0.1:0", "--torrent", "127.0.0.1:0", "--webrtc", "", "--trackers", matchmaker.at.HTTP+"/announce")

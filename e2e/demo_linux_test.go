@@ -39,7 +39,7 @@ func demo(t *testing.T, data, http, rtmp string, env ...string) (p *process, sai
 	said = &logBuffer{}
 	cmd := exec.Command("node", path, data)
 	cmd.Env = append(append(os.Environ(), "SHOAL_HTTP="+http, "SHOAL_RTMP="+rtmp, "SHOAL_TORRENT=127.0.0.1:0",
-		"SHOAL_WEBRTC=127.0.0.1:0", "SHOAL_TRACKER_UDP=127.0.0.1:0", "SHOAL_STUN=127.0.0.1:0"), env...)
+		"SHOAL_WEBRTC=127.0.0.1:0", "SHOAL_TRACKER_UDP=127.0.0.1:0", "SHOAL_STUN=127.0.0.1:0", "SHOAL_SRT="), env...)
 	cmd.Stdout = said
 	p = run(t, cmd)
 	waitFor(t, 45*time.Second, "make run's lines", func() bool {

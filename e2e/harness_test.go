@@ -111,7 +111,7 @@ func (i *instance) start() {
 // anywhere are the addresses of `shoal up` where the machine has room.
 var anywhere = []string{
 	"--http", "127.0.0.1:0", "--rtmp", "127.0.0.1:0", "--torrent", "127.0.0.1:0", "--webrtc", "127.0.0.1:0",
-	"--tracker-udp", "127.0.0.1:0", "--stun", "127.0.0.1:0",
+	"--tracker-udp", "127.0.0.1:0", "--stun", "127.0.0.1:0", "--srt", "",
 }
 
 // addresses are anywhere at first; a restart keeps them, as a server would.
@@ -126,7 +126,7 @@ func (i *instance) addresses() []string {
 		"--http", strings.TrimPrefix(i.at.HTTP, "http://"),
 		"--rtmp", strings.TrimSuffix(strings.TrimPrefix(i.at.RTMP, "rtmp://"), "/live"),
 		"--torrent", i.at.Torrent, "--webrtc", "127.0.0.1:0",
-		"--tracker-udp", strings.TrimPrefix(i.at.TrackerUDP, "udp://"), "--stun", strings.TrimPrefix(i.at.STUN, "stun:"),
+		"--tracker-udp", strings.TrimPrefix(i.at.TrackerUDP, "udp://"), "--stun", strings.TrimPrefix(i.at.STUN, "stun:"), "--srt", "",
 	}
 }
 
@@ -150,6 +150,7 @@ type stream struct {
 	ID         string `json:"stream_id"`
 	PublishKey string `json:"publish_key"`
 	RTMP       string `json:"rtmp_url"`
+	SRT        string `json:"srt_url"`
 	Watch      string `json:"watch_url"`
 }
 

@@ -5,6 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/shoalcast/shoal/ingest/rtmp"
+	"github.com/shoalcast/shoal/ingest/srt"
 )
 
 // Metrics is what an operator sees of the ingest.
@@ -15,6 +16,7 @@ type Metrics struct {
 	Warnings   prometheus.Counter
 	Refused    prometheus.Counter
 	RTMP       *rtmp.Metrics
+	SRT        *srt.Metrics
 }
 
 // NewMetrics registers the ingest's metrics; a nil registerer keeps them private.
@@ -27,5 +29,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Warnings:   f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_warnings_total", Help: "Irregularities mended in what publishers sent."}),
 		Refused:    f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_refused_total", Help: "Publish attempts refused."}),
 		RTMP:       rtmp.NewMetrics(reg),
+		SRT:        srt.NewMetrics(reg),
 	}
 }

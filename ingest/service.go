@@ -45,6 +45,7 @@ type Service struct {
 	opts    Options
 	bus     eventBus
 	streams *event.Directory
+	srt     []srtListener
 	ready   chan struct{}   // closed once the facts of all streams are known
 	life    context.Context // of Run: sessions begin once it runs, and close with it
 
@@ -106,6 +107,9 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 			return nil
 		})
+	}
+	for _, l := range s.srt {
+		group.Go(func() error { return l.serve(ctx) })
 	}
 	return group.Wait()
 }

@@ -27,7 +27,7 @@ func (c *ingestCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		return err
 	}
 	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, c.tlsFlags, c.traceFlags},
-		func(_ context.Context, n *node) error { return n.addIngest(c.ingestFlags) })
+		func(ctx context.Context, n *node) error { return n.addIngest(ctx, c.ingestFlags) })
 }
 
 type packagerCmd struct {

@@ -56,11 +56,21 @@ func (f busFlags) check() error {
 	return checkAddress("--nats-listen", f.NATSListen)
 }
 
+// checkSRT refuses what libsrt would.
+func checkSRT(f ingestFlags) error {
+	if n := len(f.SRTPass); n != 0 && (n < 10 || n > 79) {
+		return fmt.Errorf("--srt-passphrase has %d bytes: it must have 10 to 79", n)
+	}
+	return between("--srt-latency", f.SRTLatency, 20*time.Millisecond, 8*time.Second)
+}
+
 func (f ingestFlags) check() error {
 	_, rate := parseBytes("--max-bitrate", f.MaxBitrate)
 	return first(
 		checkAddress("--rtmp", f.RTMP),
 		checkAddress("--rtmps", f.RTMPS),
+		checkAddress("--srt", f.SRT),
+		checkSRT(f),
 		between("--piece", f.Piece, minPiece, maxPiece),
 		between("--idle", f.Idle, minIdle, maxIdle),
 		rate,

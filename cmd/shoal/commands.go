@@ -47,6 +47,9 @@ type busFlags struct {
 
 type ingestFlags struct {
 	RTMP       string        `default:":1935" placeholder:"ADDR" help:"RTMP publish address; empty for none."`
+	SRT        string        `name:"srt" default:":8890" placeholder:"ADDR" help:"SRT publish address, UDP; empty for none."`
+	SRTPass    string        `name:"srt-passphrase" placeholder:"WORDS" help:"Passphrase of 10 to 79 bytes that SRT publishers must know; what they send is encrypted with it."`
+	SRTLatency time.Duration `name:"srt-latency" default:"120ms" help:"Least time that SRT waits for what is lost on the way."`
 	RTMPS      string        `default:":1936" placeholder:"ADDR" help:"RTMPS publish address; used when --tls-cert is set."`
 	Piece      time.Duration `default:"200ms" help:"How long a piece plays: 160ms to 500ms."`
 	MaxBitrate string        `default:"60Mbit" placeholder:"RATE" help:"Most one publisher may send."`

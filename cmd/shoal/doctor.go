@@ -7,6 +7,7 @@ import (
 
 	"github.com/shoalcast/shoal/analytics/chdb"
 	"github.com/shoalcast/shoal/analytics/store"
+	"github.com/shoalcast/shoal/ingest"
 	"github.com/shoalcast/shoal/internal/datadir"
 	"github.com/shoalcast/shoal/internal/doctor"
 )
@@ -15,6 +16,7 @@ type doctorCmd struct {
 	dataFlags  `embed:""`
 	HTTP       string `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address that --http of up is to have."`
 	RTMP       string `default:":1935" placeholder:"ADDR" help:"Address that --rtmp of up is to have."`
+	SRT        string `name:"srt" default:":8890" placeholder:"ADDR" help:"Address that --srt of up is to have."`
 	RTMPS      string `default:":1936" placeholder:"ADDR" help:"Address that --rtmps of up is to have."`
 	Torrent    string `name:"torrent" default:":6881" placeholder:"ADDR" help:"Address that --torrent of up is to have."`
 	WebRTC     string `name:"webrtc" default:":6882" placeholder:"ADDR" help:"Address that --webrtc of up is to have."`
@@ -33,13 +35,14 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 			{Flag: "--http", Network: "tcp", Addr: c.HTTP},
 			{Flag: "--rtmp", Network: "tcp", Addr: c.RTMP},
 			{Flag: "--rtmps", Network: "tcp", Addr: c.RTMPS},
+			{Flag: "--srt", Network: "udp", Addr: c.SRT},
 			{Flag: "--torrent", Network: "tcp", Addr: c.Torrent},
 			{Flag: "--webrtc", Network: "udp", Addr: c.WebRTC},
 			{Flag: "--tracker-udp", Network: "udp", Addr: c.TrackerUDP},
 			{Flag: "--stun", Network: "udp", Addr: c.STUN},
 		},
 	})
-	checks = append(checks, c.analytics())
+	checks = append(checks, c.srt(), c.analytics())
 	write := doctor.Write
 	if c.JSON {
 		write = doctor.WriteJSON
@@ -51,6 +54,18 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 		return silent(errors.New("a check failed"))
 	}
 	return nil
+}
+
+// srt says whether SRT can be taken.
+func (c *doctorCmd) srt() doctor.Check {
+	version, err := ingest.SRTVersion()
+	switch {
+	case err == nil:
+		return doctor.Check{Name: "SRT", What: "libsrt " + version}
+	case c.SRT == "":
+		return doctor.Check{Name: "SRT", What: "it is off, as --srt says"}
+	}
+	return doctor.Check{Name: "SRT", Status: doctor.Warn, What: "encoders cannot send SRT, only RTMP", Do: err.Error()}
 }
 
 // analytics says whether telemetry comes to a ClickHouse.

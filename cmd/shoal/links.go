@@ -18,8 +18,9 @@ import (
 
 // links makes the URLs that people are given. Each base has no slash at its end.
 type links struct {
-	Watch   string `json:"watch"`   // http://127.0.0.1:8080
-	Publish string `json:"publish"` // rtmp://127.0.0.1:1935/live
+	Watch   string `json:"watch"`        // http://127.0.0.1:8080
+	Publish string `json:"publish"`      // rtmp://127.0.0.1:1935/live
+	SRT     string `json:"srt,omitzero"` // srt://127.0.0.1:8890, and ?passphrase=… where there is one; empty: no SRT
 }
 
 // watchURL returns the link to hand out: it carries the stream's id, so that pages
@@ -33,6 +34,18 @@ func (l links) publishURL(name event.StreamName, key string) string {
 	return fmt.Sprintf("%s/%s?key=%s", l.Publish, name, url.QueryEscape(key))
 }
 
+// srtURL returns what an encoder publishes to over SRT, key included; empty without SRT.
+func (l links) srtURL(name event.StreamName, key string) string {
+	u, err := url.Parse(l.SRT)
+	if err != nil || l.SRT == "" {
+		return ""
+	}
+	q := u.Query()
+	q.Set("streamid", fmt.Sprintf("#!::r=%s,m=publish,s=%s", name, key))
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
 // linksOf makes links from the base URLs that a node listens on. publicURL, when set,
 // is how the world reaches the HTTP side, and its host the RTMP side.
 func linksOf(http, publish, publicURL string) links {
@@ -42,11 +55,18 @@ func linksOf(http, publish, publicURL string) links {
 		return l
 	}
 	l.Watch = strings.TrimRight(publicURL, "/")
-	if u, err := url.Parse(publish); err == nil && u.Port() != "" {
-		u.Host = net.JoinHostPort(public.Hostname(), u.Port())
-		l.Publish = u.String()
-	}
+	l.Publish = onHost(publish, public.Hostname())
 	return l
+}
+
+// onHost gives an address with a port another host.
+func onHost(address, host string) string {
+	u, err := url.Parse(address)
+	if err != nil || u.Port() == "" {
+		return address
+	}
+	u.Host = net.JoinHostPort(host, u.Port())
+	return u.String()
 }
 
 // reachable turns a listening address into one that a program on this machine can

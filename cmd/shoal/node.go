@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/ingest"
 	"github.com/shoalcast/shoal/internal/atomicfile"
 	"github.com/shoalcast/shoal/internal/datadir"
 	"github.com/shoalcast/shoal/internal/obs"
@@ -244,9 +246,32 @@ func (n *node) mediaListeners(i ingestFlags) ([]net.Listener, error) {
 		out = append(out, tls.NewListener(l, n.cert.config()))
 	}
 	if len(out) == 0 {
-		return nil, refused(errors.New("no way in: set --rtmp, or --rtmps with --tls-cert and --tls-key"))
+		if i.SRT == "" {
+			return nil, refused(errors.New("no way in: set --rtmp, --srt, or --rtmps with --tls-cert and --tls-key"))
+		}
 	}
 	return out, nil
+}
+
+// listenSRT opens the SRT address, if there is one and the library for it.
+func (n *node) listenSRT(ctx context.Context, s *ingest.Service, i ingestFlags) error {
+	if i.SRT == "" {
+		return nil
+	}
+	addr, err := s.ListenSRT(ctx, i.SRT, ingest.SRTOptions{Passphrase: i.SRTPass, Latency: i.SRTLatency})
+	switch {
+	case errors.Is(err, ingest.ErrNoSRT):
+		n.log.Warn("SRT is off", obs.KeyError, err)
+		return nil
+	case err != nil:
+		return refused(fmt.Errorf("open --srt: %w", err))
+	}
+	at := url.URL{Scheme: "srt", Host: reachable(addr.String())}
+	if i.SRTPass != "" {
+		at.RawQuery = url.Values{"passphrase": {i.SRTPass}}.Encode()
+	}
+	n.running.SRT = at.String()
+	return nil
 }
 
 // name returns this node's own, made at its first start.

@@ -19,7 +19,7 @@ import (
 	"github.com/shoalcast/shoal/web"
 )
 
-func (n *node) addIngest(i ingestFlags) error {
+func (n *node) addIngest(ctx context.Context, i ingestFlags) error {
 	rate, err := parseBytes("--max-bitrate", i.MaxBitrate)
 	if err != nil {
 		return refused(err)
@@ -46,6 +46,9 @@ func (n *node) addIngest(i ingestFlags) error {
 		opts.Trace = beginTrace(n.trace.Tracer("ingest"))
 	}
 	s := ingest.New(opts)
+	if err := n.listenSRT(ctx, s, i); err != nil {
+		return err
+	}
 	n.ready.add("ingest", closed(s.Ready()))
 	n.group.Add(proc.Intake, "ingest", s.Run)
 	return nil

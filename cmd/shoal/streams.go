@@ -84,6 +84,7 @@ type streamJSON struct {
 	ID         event.StreamID   `json:"stream_id"`
 	PublishKey string           `json:"publish_key"`
 	RTMP       string           `json:"rtmp_url"`
+	SRT        string           `json:"srt_url,omitempty"`
 	Watch      string           `json:"watch_url"`
 	Unlisted   bool             `json:"unlisted,omitempty"`
 	Sensitive  bool             `json:"sensitive,omitempty"`
@@ -92,7 +93,7 @@ type streamJSON struct {
 func describe(s keyring.Stream, l links) streamJSON {
 	return streamJSON{
 		Name: s.Name, ID: s.ID, PublishKey: s.PublishKey, Unlisted: s.Unlisted, Sensitive: s.Sensitive,
-		RTMP: l.publishURL(s.Name, s.PublishKey), Watch: l.watchURL(s.Name, s.ID),
+		RTMP: l.publishURL(s.Name, s.PublishKey), SRT: l.srtURL(s.Name, s.PublishKey), Watch: l.watchURL(s.Name, s.ID),
 	}
 }
 

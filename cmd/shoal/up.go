@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 
 	"golang.org/x/term"
@@ -42,7 +43,7 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 		if err := n.provision(ctx, c.originFlags, c.Piece); err != nil {
 			return nil, err
 		}
-		if err := n.addIngest(c.ingestFlags); err != nil {
+		if err := n.addIngest(ctx, c.ingestFlags); err != nil {
 			return nil, err
 		}
 		store, sessions, err := n.addKeyring(c.keyFlags, sessionFlags{})
@@ -89,7 +90,12 @@ func (n *node) links(publicURL string) links {
 	if publish == "" {
 		publish = n.running.RTMPS
 	}
-	return linksOf(n.running.HTTP, publish, publicURL)
+	l := linksOf(n.running.HTTP, publish, publicURL)
+	l.SRT = n.running.SRT
+	if public, err := url.Parse(publicURL); err == nil && public.Hostname() != "" {
+		l.SRT = onHost(l.SRT, public.Hostname())
+	}
+	return l
 }
 
 // greet says where to watch and look, for every stream there is. Where to publish is

@@ -9,6 +9,18 @@ import (
 	"github.com/shoalcast/shoal/ingest/srt/libsrt"
 )
 
+// ErrMissing is the error of New and Pull without the library. It says what to install.
+var ErrMissing = libsrt.ErrMissing
+
+// Version is the version of the library, or ErrMissing.
+func Version() (string, error) {
+	l, err := libsrt.Load()
+	if err != nil {
+		return "", err
+	}
+	return l.Version().String(), nil
+}
+
 // Request is what a publisher asks for.
 type Request struct {
 	Name   string // what to publish

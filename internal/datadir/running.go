@@ -35,6 +35,7 @@ type Running struct {
 	Started time.Time `json:"started"`
 	HTTP    string    `json:"http,omitzero"`  // base of pages and API: http://127.0.0.1:8080
 	RTMP    string    `json:"rtmp,omitzero"`  // with the app: rtmp://127.0.0.1:1935/live
+	SRT     string    `json:"srt,omitzero"`   // srt://127.0.0.1:8890
 	RTMPS   string    `json:"rtmps,omitzero"` // with the app: rtmps://127.0.0.1:1936/live
 	NATS    string    `json:"nats,omitzero"`  // nats://127.0.0.1:4222
 	// Where peers meet: the seed's BitTorrent address, the UDP tracker, the STUN and

@@ -64,7 +64,7 @@ export class Shoal {
   /** Starts it, on the same ports as before when it ran before. */
   async up(): Promise<void> {
     const port = (url: string) => (url === "" ? "0" : new URL(url).port);
-    const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`, "--clickhouse", "none",
+    const args = ["up", "--data", this.data, "--http", `0.0.0.0:${port(this.http)}`, "--rtmp", `127.0.0.1:${port(this.rtmp)}`, "--srt", "", "--clickhouse", "none",
       ...this.swarm];
     const child = spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] });
     this.child = child;

@@ -1,0 +1,126 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/mpegts"
+	"github.com/shoalcast/shoal/ingest/srt"
+)
+
+// ErrNoSRT is the error of ListenSRT where libsrt is not installed. It says what to do.
+var ErrNoSRT = srt.ErrMissing
+
+// SRTVersion is the version of libsrt that is installed, or ErrNoSRT.
+func SRTVersion() (string, error) { return srt.Version() }
+
+// SRTOptions say how SRT publishers are taken. Zero values have srt.Options' defaults.
+type SRTOptions struct {
+	Passphrase string
+	Latency    time.Duration
+}
+
+// ListenSRT opens an address for SRT, which Run serves. Without the library it is
+// ErrNoSRT, and all else works.
+func (s *Service) ListenSRT(ctx context.Context, address string, o SRTOptions) (netip.AddrPort, error) {
+	server, err := srt.New(srt.Options{
+		Authorize: srtAuthorizer{s}, Passphrase: o.Passphrase, Latency: o.Latency,
+		Limits: srt.Limits{Idle: s.opts.Idle, BytesPerSecond: s.opts.ByteRate},
+		Log:    s.opts.Log, Metrics: s.opts.Metrics.SRT,
+	})
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	l, err := server.Listen(ctx, address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	s.srt = append(s.srt, srtListener{server, l})
+	return l.Addr(), nil
+}
+
+// srtListener is an address, and the server that takes who calls there.
+type srtListener struct {
+	server *srt.Server
+	*srt.Listener
+}
+
+func (l srtListener) serve(ctx context.Context) error {
+	if err := l.server.Serve(ctx, l.Listener); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("serve SRT on %s: %w", l.Addr(), err)
+	}
+	return nil
+}
+
+// srtAuthorizer decides who may publish over SRT.
+type srtAuthorizer struct{ *Service }
+
+// Check decides by what the bus said so far; Start asks it.
+func (s srtAuthorizer) Check(r srt.Request) error {
+	select {
+	case <-s.ready:
+	default:
+		return nil // nothing is known yet
+	}
+	name, err := event.ParseStreamName(r.Name)
+	if err != nil {
+		return &srt.Refusal{Code: srt.BadRequest, Reason: err.Error()}
+	}
+	state, known := s.streams.Named(name)
+	if err := authorize(&state, known, r.Key); err != nil {
+		return s.refused(srt.Unauthorized, err)
+	}
+	s.mu.Lock()
+	_, busy := s.publishing[state.ID]
+	s.mu.Unlock()
+	if busy {
+		return s.refused(srt.Conflict, taken(name))
+	}
+	return nil
+}
+
+func (s srtAuthorizer) Start(ctx context.Context, r srt.Request) (srt.Handler, error) {
+	p, err := s.start(ctx, r.Name, r.Key, r.Remote, r.Encoder)
+	if err != nil {
+		return nil, s.refused(srt.Conflict, err)
+	}
+	return &srtPublish{session: p, demuxer: mpegts.New(mpegts.Options{Sink: p, Warn: p.warnTS})}, nil
+}
+
+// refused counts a refusal, and gives it the code that its publisher reads.
+func (s srtAuthorizer) refused(code srt.Code, err error) error {
+	s.opts.Metrics.Refused.Inc()
+	var r *Refusal
+	if errors.As(err, &r) {
+		return &srt.Refusal{Code: code, Reason: r.Reason}
+	}
+	return err
+}
+
+// srtPublish is a session whose access units come in a transport stream.
+type srtPublish struct {
+	*session
+	demuxer *mpegts.Demuxer
+}
+
+func (p *srtPublish) Write(b []byte) error {
+	_, err := p.demuxer.Write(b)
+	return err
+}
+
+// Close publishes what the demuxer still holds, and ends the epoch.
+func (p *srtPublish) Close(reason error) {
+	if err := p.demuxer.Flush(); reason == nil {
+		reason = err
+	}
+	p.session.Close(reason)
+}
+
+func (p *session) warnTS(w mpegts.Warning) {
+	p.service.opts.Metrics.Warnings.Inc()
+	p.log.Warn(w.Message, "code", w.Code, "repeated", w.Repeated)
+}
