@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/shoalcast/shoal/analytics/chdb"
+	"github.com/shoalcast/shoal/internal/proc"
 )
 
 // Main runs a package's tests and returns what to exit with. Engines are processes of the tests' own program: one that is told to
@@ -78,7 +79,8 @@ func Start(t testing.TB, dir string) (e *chdb.Engine, stop func()) {
 	}
 	wait, over := context.WithTimeout(context.Background(), time.Minute)
 	defer over()
-	e, ended, err := chdb.Start(wait, chdb.EngineOptions{Library: library, Path: dir, Memory: 2 << 30, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
+	often := proc.Restart{Max: time.Second, Limit: 100} // as tests kill it
+	e, ended, err := chdb.Start(wait, chdb.EngineOptions{Library: library, Path: dir, Memory: 2 << 30, Restart: often, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))})
 	if err != nil {
 		t.Fatal(err)
 	}
