@@ -41,6 +41,9 @@ test("screenshots of the dashboard", async () => {
   await shoot("dash-visit-light", "light", { ...desktop, height: 900 }, stalled, "?view=visits&only=stalled");
   await shoot("dash-visit-phone-dark", "dark", phone, stalled, "?view=visits&only=stalled");
   await shoot("dash-visits-dark", "dark", low, asItIs, "?view=visits");
+  await shoot("dash-servers-light", "light", low, (p) => p.waitForSelector("#view table"), "?view=servers");
+  await shoot("dash-live-dark", "dark", low, (p) => p.waitForSelector("#view table"), "?view=live");
+  await shoot("dash-live-phone-light", "light", phone, (p) => p.waitForSelector("#view table"), "?view=live");
   await browser.close();
   await dash.stop();
   expect(sizes.filter(([, size]) => size > 200_000)).toEqual([]);
