@@ -97,7 +97,7 @@ func (s *Service) open(ctx context.Context, state event.StreamState, remote stri
 	return p
 }
 
-func (p *session) warn(w fmp4.Warning) {
+func (p *session) warn(w media.Warning) {
 	p.service.opts.Metrics.Warnings.Inc()
 	p.log.Warn(w.Message, "code", w.Code, "repeated", w.Repeated)
 }

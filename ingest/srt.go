@@ -88,7 +88,7 @@ func (s srtAuthorizer) Start(ctx context.Context, r srt.Request) (srt.Handler, e
 	if err != nil {
 		return nil, s.refused(srt.Conflict, err)
 	}
-	return &srtPublish{session: p, demuxer: mpegts.New(mpegts.Options{Sink: p, Warn: p.warnTS})}, nil
+	return &srtPublish{session: p, demuxer: mpegts.New(mpegts.Options{Sink: p, Warn: p.warn})}, nil
 }
 
 // refused counts a refusal, and gives it the code that its publisher reads.
@@ -118,9 +118,4 @@ func (p *srtPublish) Close(reason error) {
 		reason = err
 	}
 	p.session.Close(reason)
-}
-
-func (p *session) warnTS(w mpegts.Warning) {
-	p.service.opts.Metrics.Warnings.Inc()
-	p.log.Warn(w.Message, "code", w.Code, "repeated", w.Repeated)
 }

@@ -53,7 +53,7 @@ func (c *Chunker) addAudio(s sample) {
 	c.gone[media.Audio] = false
 	if c.want[media.Audio] != c.has[media.Audio] {
 		if c.hasVideo() {
-			c.warnings.add(s.arrived, ConfigChange, "audio that no init segment describes yet was dropped up to the next keyframe")
+			c.warnings.Add(s.arrived, ConfigChange, "audio that no init segment describes yet was dropped up to the next keyframe")
 			return
 		}
 		c.cutOpen()
@@ -63,7 +63,7 @@ func (c *Chunker) addAudio(s sample) {
 	}
 	info := c.has[media.Audio]
 	if !c.fits(len(s.data)) {
-		c.warnings.add(s.arrived, TooLarge, "an audio frame of %d bytes is too large for a piece and was dropped", len(s.data))
+		c.warnings.Add(s.arrived, TooLarge, "an audio frame of %d bytes is too large for a piece and was dropped", len(s.data))
 		return
 	}
 	if !a.synced {
@@ -101,18 +101,18 @@ func (c *Chunker) follow(info *codec.Info, s *sample) bool {
 	a.late = 0
 	seconds := float64(drift) / event.Timescale
 	if drift < 0 {
-		c.warnings.add(s.arrived, AudioDrift, "the audio ran %.3f s ahead of its timestamps; as much of it is dropped", -seconds)
+		c.warnings.Add(s.arrived, AudioDrift, "the audio ran %.3f s ahead of its timestamps; as much of it is dropped", -seconds)
 		a.behind = true
 		return false
 	}
 	quiet := silence(info)
 	if quiet == nil || drift > maxForward {
-		c.warnings.add(s.arrived, AudioDrift, "%.3f s of audio are missing", seconds)
+		c.warnings.Add(s.arrived, AudioDrift, "%.3f s of audio are missing", seconds)
 		c.cutOpen() // a gap can stand between fragments only
 		a.next = a.samples(info, s.pts)
 		return true
 	}
-	c.warnings.add(s.arrived, AudioDrift, "%.3f s of audio are missing; silence was put in", seconds)
+	c.warnings.Add(s.arrived, AudioDrift, "%.3f s of audio are missing; silence was put in", seconds)
 	fill := sample{kind: media.Audio, key: true, data: quiet, arrived: s.arrived}
 	if !a.measure(info, &fill) {
 		return true
@@ -181,7 +181,7 @@ func (c *Chunker) watchVideo(frame float64) {
 		c.cutAudio(n)
 	}
 	if a.sinceVideo > maxForward {
-		c.warnings.add(c.piece.received, TrackStopped, "the video stopped; the stream goes on without it")
+		c.warnings.Add(c.piece.received, TrackStopped, "the video stopped; the stream goes on without it")
 		c.cutOpen()
 		c.gone[media.Video] = true
 		c.video.needKey = true

@@ -16,7 +16,7 @@ type Chunker struct {
 	opts       Options
 	target     event.Ticks
 	maxSegment event.Ticks
-	warnings   warnings
+	warnings   media.Warnings
 
 	want [2]*codec.Info // as last described
 	has  [2]*codec.Info // as the current init says; nil where it lacks the track
@@ -54,7 +54,7 @@ func New(o Options) *Chunker {
 		opts:       o,
 		target:     event.TicksOf(o.Target),
 		maxSegment: event.TicksOf(o.MaxSegment),
-		warnings:   warnings{tell: o.Warn},
+		warnings:   media.Warnings{Tell: o.Warn},
 		video:      videoState{needKey: true},
 	}
 }
@@ -125,17 +125,17 @@ func (c *Chunker) admit(au media.AccessUnit) (sample, bool) {
 	info := c.want[k]
 	switch {
 	case info == nil:
-		c.warnings.add(au.Arrived, NoConfig, "%s came without its configuration and was dropped", k)
+		c.warnings.Add(au.Arrived, NoConfig, "%s came without its configuration and was dropped", k)
 		return sample{}, false
 	case len(au.Data) == 0:
-		c.warnings.add(au.Arrived, Malformed, "an empty %s access unit was dropped", k)
+		c.warnings.Add(au.Arrived, Malformed, "an empty %s access unit was dropped", k)
 		return sample{}, false
 	}
 	s := sample{kind: k, key: au.Key, data: au.Data, arrived: au.Arrived}
 	if k == media.Audio {
 		s.key = true
 		if !c.audio.measure(info, &s) {
-			c.warnings.add(au.Arrived, Malformed, "a malformed audio packet was dropped")
+			c.warnings.Add(au.Arrived, Malformed, "a malformed audio packet was dropped")
 			return sample{}, false
 		}
 	} else if info.Width == 0 && !c.findSize(au) {
@@ -147,7 +147,7 @@ func (c *Chunker) admit(au media.AccessUnit) (sample, bool) {
 	}
 	t, leap := c.time.place(k, stamp)
 	if leap != 0 {
-		c.warnings.add(au.Arrived, ClockJump,
+		c.warnings.Add(au.Arrived, ClockJump,
 			"the encoder's clock jumped by %+.1f s in its %s timestamps; the timeline was joined", float64(leap)/event.Timescale, k)
 	}
 	s.dts, s.pts = t, t
@@ -162,7 +162,7 @@ func (c *Chunker) admit(au media.AccessUnit) (sample, bool) {
 	if d := min(max(au.PTS, -2*maxTimestamp), 2*maxTimestamp) - stamp; d >= -far && d <= far {
 		s.pts = t + d
 	} else {
-		c.warnings.add(au.Arrived, BadPresentTime, "a picture's presentation time is %.0f s from its decode time and was put there", float64(d)/event.Timescale)
+		c.warnings.Add(au.Arrived, BadPresentTime, "a picture's presentation time is %.0f s from its decode time and was put there", float64(d)/event.Timescale)
 	}
 	return s, true
 }
@@ -176,7 +176,7 @@ func (c *Chunker) findSize(au media.AccessUnit) bool {
 			return true
 		}
 	}
-	c.warnings.add(au.Arrived, NotDecodable, "pictures before the first sequence header were dropped")
+	c.warnings.Add(au.Arrived, NotDecodable, "pictures before the first sequence header were dropped")
 	return false
 }
 

@@ -56,9 +56,9 @@ func (c *Chunker) enqueue(s sample) {
 	picture := q.has(media.Video)
 	switch {
 	case s.kind == media.Video && !picture && !s.key:
-		c.warnings.add(s.arrived, NotDecodable, "pictures before the first keyframe were dropped")
+		c.warnings.Add(s.arrived, NotDecodable, "pictures before the first keyframe were dropped")
 	case !c.fits(len(s.data)):
-		c.warnings.add(s.arrived, TooLarge, "a %s access unit of %d bytes is too large for a piece and was dropped", s.kind, len(s.data))
+		c.warnings.Add(s.arrived, TooLarge, "a %s access unit of %d bytes is too large for a piece and was dropped", s.kind, len(s.data))
 	default:
 		if q.bytes+len(s.data) > c.opts.MaxPiece || len(q.samples) >= maxSamples {
 			if c.begin(); c.running {
@@ -123,7 +123,7 @@ func (c *Chunker) begin() {
 		s.dts -= zero
 		s.pts -= zero
 		if s.kind == media.Audio && s.pts < 0 {
-			c.warnings.add(s.arrived, EarlyAudio, "audio more than %.1f s before the first picture was dropped", float64(maxEarlyAudio)/event.Timescale)
+			c.warnings.Add(s.arrived, EarlyAudio, "audio more than %.1f s before the first picture was dropped", float64(maxEarlyAudio)/event.Timescale)
 			continue
 		}
 		c.add(s)

@@ -46,11 +46,11 @@ func (c *Chunker) addVideo(s sample) {
 	v := &c.video
 	c.audio.sinceVideo = 0
 	if v.needKey && !s.key {
-		c.warnings.add(s.arrived, NotDecodable, "pictures were dropped up to the next keyframe")
+		c.warnings.Add(s.arrived, NotDecodable, "pictures were dropped up to the next keyframe")
 		return
 	}
 	if !c.fits(len(s.data)) {
-		c.warnings.add(s.arrived, TooLarge, "a picture of %d bytes is too large for a piece of %d: dropped, and all up to the next keyframe", len(s.data), c.opts.MaxPiece)
+		c.warnings.Add(s.arrived, TooLarge, "a picture of %d bytes is too large for a piece of %d: dropped, and all up to the next keyframe", len(s.data), c.opts.MaxPiece)
 		v.needKey = true
 		return
 	}
@@ -99,14 +99,14 @@ func (c *Chunker) repair(s *sample) {
 	}
 	switch {
 	case s.dts < least:
-		c.warnings.add(s.arrived, BackwardTime, "a picture's decode time lies %.3f s before its predecessor's; it was moved behind it", float64(least-1-s.dts)/event.Timescale)
+		c.warnings.Add(s.arrived, BackwardTime, "a picture's decode time lies %.3f s before its predecessor's; it was moved behind it", float64(least-1-s.dts)/event.Timescale)
 		s.dts = least
 		if v.began {
 			s.dts += event.Ticks(v.frameExact() / 2) // seen for a moment, and caught up soon
 		}
 		s.pts = max(s.pts, s.dts)
 	case s.pts < s.dts:
-		c.warnings.add(s.arrived, BadPresentTime, "a picture is to be shown %.3f s before it is decoded; its decode time was moved", float64(s.dts-s.pts)/event.Timescale)
+		c.warnings.Add(s.arrived, BadPresentTime, "a picture is to be shown %.3f s before it is decoded; its decode time was moved", float64(s.dts-s.pts)/event.Timescale)
 		s.dts = max(s.pts, least)
 		s.pts = max(s.pts, s.dts)
 	}
@@ -130,7 +130,7 @@ func (c *Chunker) startAtKey(t event.Ticks) {
 	if a := &c.audio; c.has[media.Audio] != nil && a.synced && !c.gone[media.Audio] &&
 		t-a.end(c.has[media.Audio]) > maxForward {
 		c.gone[media.Audio] = true
-		c.warnings.add(c.piece.received, TrackStopped, "the audio stopped; the stream goes on without it")
+		c.warnings.Add(c.piece.received, TrackStopped, "the audio stopped; the stream goes on without it")
 	}
 	d := c.desired()
 	if d == c.has {

@@ -1,12 +1,9 @@
 package fmp4
 
-import (
-	"fmt"
-	"time"
-)
+import "github.com/shoalcast/shoal/ingest/media"
 
 // Code tells warnings apart, for logs and counters.
-type Code string
+type Code = media.Code
 
 // What a Chunker repairs or drops.
 const (
@@ -25,44 +22,4 @@ const (
 )
 
 // Warning is something a Chunker repaired or dropped, in a sentence for the log.
-type Warning struct {
-	Code    Code
-	Message string
-	// Repeated counts the warnings of this code that were held back since the last
-	// one told.
-	Repeated int
-}
-
-const warnEvery = 10 * time.Second
-
-type warned struct {
-	at   time.Time
-	held int
-}
-
-// warnings holds back repeats: a publisher that is wrong in every frame must not
-// fill the log.
-type warnings struct {
-	tell func(Warning)
-	seen map[Code]*warned
-}
-
-func (w *warnings) add(now time.Time, code Code, format string, args ...any) {
-	if w.tell == nil {
-		return
-	}
-	s := w.seen[code]
-	if s == nil {
-		if w.seen == nil {
-			w.seen = map[Code]*warned{}
-		}
-		s = &warned{}
-		w.seen[code] = s
-	} else if d := now.Sub(s.at); d >= 0 && d < warnEvery {
-		s.held++
-		return
-	}
-	held := s.held
-	s.at, s.held = now, 0
-	w.tell(Warning{Code: code, Message: fmt.Sprintf(format, args...), Repeated: held})
-}
+type Warning = media.Warning

@@ -79,7 +79,7 @@ func (t *track) frames(f framing) {
 		n := f.size(rest)
 		if n == 0 || a.seeking && len(rest) >= n+f.least && f.size(rest[n:]) == 0 {
 			if !a.seeking {
-				t.d.warnings.add(t.d.now, Damaged, "a frame of sound could not be read; sound goes on at the next one")
+				t.d.warnings.Add(t.d.now, Damaged, "a frame of sound could not be read; sound goes on at the next one")
 			}
 			a.seeking = true
 			at++

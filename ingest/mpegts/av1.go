@@ -27,7 +27,7 @@ func (t *track) temporalUnit() {
 	for _, u := range t.video.split(t.buf, true) {
 		kind, head, body, ok := readOBU(unescape(u))
 		if !ok {
-			t.d.warnings.add(t.d.now, Damaged, "a malformed OBU; pictures are dropped up to the next keyframe")
+			t.d.warnings.Add(t.d.now, Damaged, "a malformed OBU; pictures are dropped up to the next keyframe")
 			t.video.needKey = true
 			return
 		}
@@ -56,7 +56,7 @@ func (t *track) temporalUnit() {
 	if key {
 		record, err := codec.AV1Record(sequence, payload)
 		if err != nil {
-			t.d.warnings.add(t.d.now, BadConfig, "a keyframe came without a usable sequence header and was dropped: %v", err)
+			t.d.warnings.Add(t.d.now, BadConfig, "a keyframe came without a usable sequence header and was dropped: %v", err)
 			t.video.needKey = true
 			return
 		}

@@ -74,7 +74,7 @@ func New(o Options) *Demuxer {
 	}
 	return &Demuxer{
 		opts:     o,
-		warnings: warnings{tell: o.Warn},
+		warnings: warnings{Warnings: media.Warnings{Tell: o.Warn}},
 		clock:    media.Unwrapper{Bits: 33},
 		rest:     make([]byte, 0, (confirm+1)*packetSize),
 		tables:   newTables(),
@@ -134,7 +134,7 @@ func (d *Demuxer) scan(b []byte) int {
 		if !d.synced {
 			skip, found := findSync(b[at:])
 			if skip > 0 {
-				d.warnings.add(d.now, LostSync, "%d bytes that are no packets of a transport stream were passed over", skip)
+				d.warnings.Add(d.now, LostSync, "%d bytes that are no packets of a transport stream were passed over", skip)
 			}
 			at += skip
 			if !found {
@@ -187,7 +187,7 @@ func (d *Demuxer) config(cfg media.Config) bool {
 		return true
 	}
 	if _, err := codec.Parse(cfg); err != nil {
-		d.warnings.add(d.now, BadConfig, "parameters of %s cannot be used: %v", cfg.Codec, err)
+		d.warnings.Add(d.now, BadConfig, "parameters of %s cannot be used: %v", cfg.Codec, err)
 		return false
 	}
 	if d.err != nil {

@@ -49,7 +49,7 @@ func (t *track) loasFrame(b []byte) {
 		}
 		data := r.bytes(n)
 		if r.short {
-			t.d.warnings.add(t.d.now, Damaged, "a frame of sound is shorter than it says")
+			t.d.warnings.Add(t.d.now, Damaged, "a frame of sound is shorter than it says")
 			return
 		}
 		t.pushAAC(c.record, c.rate, 1024, data)

@@ -58,14 +58,14 @@ func (t *track) opus() {
 		packet, trim, rest, ok := cutOpus(b)
 		if !ok {
 			if t.left <= 0 { // nothing is missing
-				t.d.warnings.add(t.d.now, Damaged, "a packet of sound could not be read; sound goes on at the next PES packet")
+				t.d.warnings.Add(t.d.now, Damaged, "a packet of sound could not be read; sound goes on at the next PES packet")
 			}
 			return
 		}
 		b = rest
 		n, err := codec.OpusSamples(packet)
 		if err != nil {
-			t.d.warnings.add(t.d.now, Damaged, "a packet of sound was dropped: %v", err)
+			t.d.warnings.Add(t.d.now, Damaged, "a packet of sound was dropped: %v", err)
 			continue
 		}
 		const rate = 48000

@@ -33,7 +33,7 @@ func (c *continuity) next(counter byte, allowed bool) verdict {
 func (d *Demuxer) packet(b *[packetSize]byte) {
 	d.await()
 	if b[1]&0x80 != 0 { // not even its PID can be believed; the counter tells whose it was
-		d.warnings.add(d.now, TransportError, "a packet that its receiver marked as damaged was dropped")
+		d.warnings.Add(d.now, TransportError, "a packet that its receiver marked as damaged was dropped")
 		return
 	}
 	pid := uint16(b[1]&0x1f)<<8 | uint16(b[2])
@@ -75,6 +75,6 @@ func (d *Demuxer) await() {
 		d.choose()
 	}
 	if d.tables.chosen == nil {
-		d.warnings.add(d.now, NoTables, "%d packets came, and no tables (PAT and PMT) that say which tracks there are", patience)
+		d.warnings.Add(d.now, NoTables, "%d packets came, and no tables (PAT and PMT) that say which tracks there are", patience)
 	}
 }

@@ -60,7 +60,7 @@ func (t *track) packet(p []byte, start bool, counter byte, scrambled, restarts b
 	case v == duplicate && t.isLast(p, start):
 		return
 	case v != follows:
-		t.d.warnings.add(t.d.now, Discontinuity, "packets of the %s track are missing; %s", t.kind, t.consequence())
+		t.d.warnings.Add(t.d.now, Discontinuity, "packets of the %s track are missing; %s", t.kind, t.consequence())
 		t.broken()
 	}
 	if start {
@@ -119,7 +119,7 @@ func (t *track) begin() {
 }
 
 func (t *track) damaged(what string) {
-	t.d.warnings.add(t.d.now, Damaged, "%s of the %s track; %s", what, t.kind, t.consequence())
+	t.d.warnings.Add(t.d.now, Damaged, "%s of the %s track; %s", what, t.kind, t.consequence())
 	t.broken()
 }
 
@@ -201,7 +201,7 @@ func (t *track) add(p []byte) {
 		p = p[:t.left]
 	}
 	if len(t.buf)+len(p) > maxPES {
-		t.d.warnings.add(t.d.now, TooLarge, "a PES packet of the %s track is larger than %d bytes; %s", t.kind, maxPES, t.consequence())
+		t.d.warnings.Add(t.d.now, TooLarge, "a PES packet of the %s track is larger than %d bytes; %s", t.kind, maxPES, t.consequence())
 		t.broken()
 		return
 	}

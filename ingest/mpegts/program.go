@@ -75,12 +75,12 @@ func (d *Demuxer) section(pid uint16, b []byte) {
 		return
 	}
 	if crc(b) != 0 {
-		d.warnings.add(d.now, BadTable, "a table with a wrong checksum was dropped")
+		d.warnings.Add(d.now, BadTable, "a table with a wrong checksum was dropped")
 		return
 	}
 	data, err := readSection(b)
 	if err != nil {
-		d.warnings.add(d.now, BadTable, "a table was dropped: %v", err)
+		d.warnings.Add(d.now, BadTable, "a table was dropped: %v", err)
 		return
 	}
 	if of == nil {

@@ -233,7 +233,7 @@ func (t *track) adopt(sets [3][][]byte) bool {
 		record, err = codec.AVCRecord(sets[1], sets[2])
 	}
 	if err != nil {
-		t.d.warnings.add(t.d.now, BadConfig, "a keyframe came without usable parameter sets and was dropped: %v", err)
+		t.d.warnings.Add(t.d.now, BadConfig, "a keyframe came without usable parameter sets and was dropped: %v", err)
 		return false
 	}
 	if !t.d.config(media.Config{Codec: t.codec, Record: record}) {
@@ -251,7 +251,7 @@ func (t *track) decodable(key, whole bool) bool {
 		v.leading = false
 		return true
 	case v.needKey && !key:
-		t.d.warnings.add(t.d.now, NotDecodable, "pictures were dropped up to the next keyframe")
+		t.d.warnings.Add(t.d.now, NotDecodable, "pictures were dropped up to the next keyframe")
 		return false
 	case key:
 		v.needKey, v.leading, v.shown = false, !whole, t.pts

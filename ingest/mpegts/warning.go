@@ -2,11 +2,12 @@ package mpegts
 
 import (
 	"fmt"
-	"time"
+
+	"github.com/shoalcast/shoal/ingest/media"
 )
 
 // Code tells warnings apart, for logs and counters.
-type Code string
+type Code = media.Code
 
 // What a Demuxer passes over, drops or waits for.
 const (
@@ -26,55 +27,21 @@ const (
 )
 
 // Warning is something a Demuxer could not pass on, in a sentence for the log.
-type Warning struct {
-	Code    Code
-	Message string
-	// Repeated counts the warnings of this code that were held back since the last
-	// one told.
-	Repeated int
-}
-
-// warnEvery is how often warnings of one code are told; those about a track or a
-// program are told once for each.
-const warnEvery = 10 * time.Second
+type Warning = media.Warning
 
 // maxNamed bounds how many tracks and programs are remembered as named.
 const maxNamed = 256
 
-type warned struct {
-	at   time.Time
-	held int
-}
-
+// warnings are told every so often of each code; those about a track or a program once
+// for each.
 type warnings struct {
-	tell  func(Warning)
-	seen  map[Code]*warned
+	media.Warnings
 	named map[string]bool
-}
-
-func (w *warnings) add(now time.Time, code Code, format string, args ...any) {
-	if w.tell == nil {
-		return
-	}
-	s := w.seen[code]
-	if s == nil {
-		if w.seen == nil {
-			w.seen = map[Code]*warned{}
-		}
-		s = &warned{}
-		w.seen[code] = s
-	} else if d := now.Sub(s.at); d >= 0 && d < warnEvery {
-		s.held++
-		return
-	}
-	held := s.held
-	s.at, s.held = now, 0
-	w.tell(Warning{Code: code, Message: fmt.Sprintf(format, args...), Repeated: held})
 }
 
 // once tells a sentence that is true as long as the stream lasts.
 func (w *warnings) once(code Code, format string, args ...any) {
-	if w.tell == nil {
+	if w.Tell == nil {
 		return
 	}
 	msg := fmt.Sprintf(format, args...)
@@ -85,5 +52,5 @@ func (w *warnings) once(code Code, format string, args ...any) {
 		w.named = map[string]bool{}
 	}
 	w.named[msg] = true
-	w.tell(Warning{Code: code, Message: msg})
+	w.Tell(Warning{Code: code, Message: msg})
 }

@@ -178,7 +178,7 @@ func (c *conn) begin(streamID uint32, r Request, sink Sink) {
 		sink: sink, request: r, streamID: streamID,
 		log:     c.log().With("app", shown(r.App), "name", shown(r.Name)),
 		metrics: c.server.metrics,
-		rates:   newRates(c.server.limits, time.Now()),
+		rates:   newRates(c.server.limits),
 		started: time.Now(),
 	}
 	c.pub.clock.Bits = 32

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/shoalcast/shoal/ingest/rtmp/chunk"
 )
 
@@ -83,45 +85,29 @@ func (l Limits) publishing() chunk.Limits {
 	return chunk.Limits{Message: l.Message, Unfinished: 2 * l.Message, Streams: maxChunkStreams}
 }
 
-// bucket is a token bucket: rate tokens a second, burst seconds' worth at most.
-type bucket struct {
-	rate   float64
-	tokens float64
-	at     time.Time
-}
-
-func newBucket(rate int, now time.Time) bucket {
-	return bucket{rate: float64(rate), tokens: float64(rate) * burst, at: now}
-}
-
-// take takes n tokens and reports whether there were as many.
-func (b *bucket) take(n int, now time.Time) bool {
-	if d := now.Sub(b.at); d > 0 {
-		b.tokens = min(b.rate*burst, b.tokens+d.Seconds()*b.rate)
-		b.at = now
-	}
-	b.tokens -= float64(n)
-	return b.tokens >= 0
+// newRate allows so much a second, and burst seconds' worth at once.
+func newRate(perSecond int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond), burst*perSecond)
 }
 
 // rates holds a publisher to its message and byte rates.
 type rates struct {
 	limits          Limits
-	bytes, messages bucket
+	bytes, messages *rate.Limiter
 }
 
-func newRates(l Limits, now time.Time) *rates {
-	return &rates{limits: l, bytes: newBucket(l.BytesPerSecond, now), messages: newBucket(l.MessagesPerSecond, now)}
+func newRates(l Limits) *rates {
+	return &rates{limits: l, bytes: newRate(l.BytesPerSecond), messages: newRate(l.MessagesPerSecond)}
 }
 
 // message accounts for a message that took n bytes of the connection.
 func (r *rates) message(n int, now time.Time) error {
-	if !r.bytes.take(n, now) {
+	if !r.bytes.AllowN(now, n) {
 		return &Refusal{Reason: fmt.Sprintf(
 			"This stream sends more than the %.3g Mbps that are allowed; lower the encoder's bitrate, or publish in real time (ffmpeg -re)",
 			float64(r.limits.BytesPerSecond)*8/1e6)}
 	}
-	if !r.messages.take(1, now) {
+	if !r.messages.AllowN(now, 1) {
 		return &Refusal{Reason: fmt.Sprintf(
 			"This stream sends more than the %d messages a second that are allowed; publish in real time (ffmpeg -re)",
 			r.limits.MessagesPerSecond)}

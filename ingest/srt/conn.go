@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/shoalcast/shoal/ingest/srt/libsrt"
 )
 
@@ -23,7 +25,7 @@ type conn struct {
 	began   time.Time
 
 	// The loop's own.
-	bytes  bucket
+	bytes  *rate.Limiter
 	heard  time.Time // when a message came last
 	until  time.Time // broken: read until then what still waits for its time
 	silent bool      // it broke because the peer was silent
@@ -128,8 +130,8 @@ func (c *conn) read(l *loop, now time.Time) *fault {
 		c.heard = now
 		c.size += n
 		total += n
-		if !c.bytes.take(n, now) {
-			return &fault{CauseRate, c.bytes.exceeded()}
+		if !c.bytes.AllowN(now, n) {
+			return &fault{CauseRate, l.limits.exceeded()}
 		}
 		if c.size > l.limits.Queue {
 			end := faultf(CauseSink, "what receives the stream is %d bytes behind", c.size)

@@ -3,6 +3,8 @@ package srt
 import (
 	"fmt"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // Limits bound what peers can take. Zero fields have the defaults.
@@ -51,27 +53,11 @@ func set[T int | time.Duration](v *T, def T) {
 	}
 }
 
-// bucket is a token bucket: rate tokens a second, burst seconds' worth at most.
-type bucket struct {
-	rate   float64
-	tokens float64
-	at     time.Time
+// newRate holds a publisher to a byte rate on average.
+func newRate(perSecond int) *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(perSecond), burst*perSecond)
 }
 
-func newBucket(rate int, now time.Time) bucket {
-	return bucket{rate: float64(rate), tokens: float64(rate) * burst, at: now}
-}
-
-// take takes n tokens and reports whether there were as many.
-func (b *bucket) take(n int, now time.Time) bool {
-	if d := now.Sub(b.at); d > 0 {
-		b.tokens = min(b.rate*burst, b.tokens+d.Seconds()*b.rate)
-		b.at = now
-	}
-	b.tokens -= float64(n)
-	return b.tokens >= 0
-}
-
-func (b *bucket) exceeded() error {
-	return fmt.Errorf("the publisher sends more than the %.3g Mbps that are allowed", b.rate*8/1e6)
+func (l Limits) exceeded() error {
+	return fmt.Errorf("the publisher sends more than the %.3g Mbps that are allowed", float64(l.BytesPerSecond)*8/1e6)
 }

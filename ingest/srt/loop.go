@@ -138,7 +138,7 @@ func (l *loop) adopt(ctx context.Context, u libsrt.Socket, peer netip.AddrPort, 
 		r.Latency = time.Duration(ms) * time.Millisecond
 	}
 	c := &conn{
-		socket: u, request: r, addr: peer.Addr(), began: now, heard: now, bytes: newBucket(l.limits.BytesPerSecond, now),
+		socket: u, request: r, addr: peer.Addr(), began: now, heard: now, bytes: newRate(l.limits.BytesPerSecond),
 		log: l.log.With(obs.KeyName, r.Name, obs.KeyRemote, r.Remote),
 	}
 	c.ctx, c.cancel = context.WithCancel(ctx)

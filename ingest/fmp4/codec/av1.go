@@ -61,7 +61,7 @@ func AV1Sequence(i *Info, obus []byte) error {
 			size = int(n)
 		}
 		if head>>3&15 == obuSequenceHeader {
-			if err := parseAV1Header(i, obus[at:at+size]); err != nil {
+			if _, err := parseAV1Header(i, obus[at:at+size]); err != nil {
 				return fmt.Errorf("sequence header: %w", err)
 			}
 			return checkPicture(i)
@@ -81,23 +81,30 @@ func leb128(b []byte) (v uint64, used int) {
 	return 0, 0
 }
 
+// av1Header is what a record says of a sequence header beside holding it.
+type av1Header struct {
+	profile, level, tier uint32 // level and tier of the first operating point
+	format               byte   // the record's third byte, without its tier
+	whole                bool   // the header goes on to the end of color_config
+}
+
 // parseAV1Header reads sequence_header_obu (AV1 specification section 5.5).
-func parseAV1Header(i *Info, b []byte) error {
+func parseAV1Header(i *Info, b []byte) (h av1Header, err error) {
 	r := &bits{b: b}
-	profile := r.u(3)
+	h.profile = r.u(3)
 	r.skip(1) // still picture
 	reduced := r.flag()
 	if reduced {
-		r.skip(5)
+		h.level = r.u(5)
 	} else {
-		av1OperatingPoints(i, r)
+		h.level, h.tier = av1OperatingPoints(i, r)
 	}
 	wBits, hBits := int(r.u(4))+1, int(r.u(4))+1
-	w, h := int(r.u(wBits))+1, int(r.u(hBits))+1
+	width, height := int(r.u(wBits))+1, int(r.u(hBits))+1
 	if r.short {
-		return errShort
+		return h, errShort
 	}
-	i.Width, i.Height = w, h
+	i.Width, i.Height = width, height
 	if !reduced && r.flag() { // frame ids
 		r.skip(7)
 	}
@@ -114,12 +121,14 @@ func parseAV1Header(i *Info, b []byte) error {
 		}
 	}
 	r.skip(3) // superres, cdef, restoration
-	av1Color(i, r, profile)
-	return nil
+	h.format = av1Color(i, r, h.profile)
+	h.whole = !r.short
+	return h, nil
 }
 
-// av1OperatingPoints reads from timing_info_present_flag to the last operating point.
-func av1OperatingPoints(i *Info, r *bits) {
+// av1OperatingPoints reads from timing_info_present_flag to the last operating point,
+// and returns what the first one states.
+func av1OperatingPoints(i *Info, r *bits) (level, tier uint32) {
 	decoderModel, delayBits := false, 0
 	if r.flag() {
 		tick, scale := uint64(r.u(32)), uint64(r.u(32))
@@ -136,10 +145,14 @@ func av1OperatingPoints(i *Info, r *bits) {
 		}
 	}
 	initialDelay := r.flag()
-	for range r.u(5) + 1 {
+	for k := range r.u(5) + 1 {
 		r.skip(12)
-		if r.u(5) > 7 {
-			r.skip(1)
+		l, t := r.u(5), uint32(0)
+		if l > 7 {
+			t = r.bit()
+		}
+		if k == 0 {
+			level, tier = l, t
 		}
 		if decoderModel && r.flag() {
 			r.skip(2*delayBits + 1)
@@ -148,6 +161,7 @@ func av1OperatingPoints(i *Info, r *bits) {
 			r.skip(4)
 		}
 	}
+	return level, tier
 }
 
 // av1ForcedTools passes over seq_force_screen_content_tools and what hangs on it.
@@ -161,26 +175,41 @@ func av1ForcedTools(r *bits) {
 	}
 }
 
-// av1Color reads color_config as far as the code points.
-func av1Color(i *Info, r *bits, profile uint32) {
-	high := r.flag()
-	if profile == 2 && high {
-		r.skip(1)
+// av1Color reads color_config, and returns it as the third byte of a record, without
+// its tier.
+func av1Color(i *Info, r *bits, profile uint32) byte {
+	high, twelve, mono := r.bit(), uint32(0), uint32(0)
+	if profile == 2 && high == 1 {
+		twelve = r.bit()
 	}
-	mono := profile != 1 && r.flag()
-	if !r.flag() {
-		return
+	if profile != 1 {
+		mono = r.bit()
 	}
-	c := Color{Primaries: int(r.u(8)), Transfer: int(r.u(8)), Matrix: int(r.u(8))}
-	switch {
-	case mono:
-		c.FullRange = r.flag()
-	case c.Primaries == 1 && c.Transfer == 13 && c.Matrix == 0:
-		c.FullRange = true // sRGB
-	default:
-		c.FullRange = r.flag()
+	c := Color{Primaries: 2, Transfer: 2, Matrix: 2} // unspecified
+	described := r.flag()
+	if described {
+		c = Color{Primaries: int(r.u(8)), Transfer: int(r.u(8)), Matrix: int(r.u(8))}
 	}
-	if !r.short {
+	sRGB := mono == 0 && c.Primaries == 1 && c.Transfer == 13 && c.Matrix == 0
+	c.FullRange = sRGB || r.flag()
+	if described && !r.short {
 		i.Color = c
 	}
+	x, y, position := uint32(1), uint32(1), uint32(0) // subsampling, and where chroma samples are
+	switch {
+	case mono == 1:
+	case sRGB, profile == 1:
+		x, y = 0, 0
+	case profile == 2 && twelve == 1:
+		x, y = r.bit(), 0
+		if x == 1 {
+			y = r.bit()
+		}
+	case profile == 2:
+		y = 0
+	}
+	if mono == 0 && x == 1 && y == 1 {
+		position = r.u(2)
+	}
+	return byte(high<<6 | twelve<<5 | mono<<4 | x<<3 | y<<2 | position)
 }

@@ -122,113 +122,13 @@ func appendSets(out []byte, sets [][]byte) ([]byte, error) {
 // sequence header OBU, which it holds whole: header and size field included. The
 // fields are those of sequence_header_obu (AV1 specification section 5.5).
 func AV1Record(obu, payload []byte) ([]byte, error) {
-	r := &bits{b: payload}
-	profile := r.u(3)
-	r.skip(1) // still picture
-	reduced := r.flag()
-	var level, tier uint32
-	if reduced {
-		level = r.u(5)
-	} else {
-		level, tier = av1Level(r)
+	h, err := parseAV1Header(&Info{}, payload)
+	if err == nil && (!h.whole || h.profile > 2) {
+		err = errShort
 	}
-	wBits, hBits := int(r.u(4))+1, int(r.u(4))+1
-	r.skip(wBits + hBits)
-	if !reduced && r.flag() { // frame ids
-		r.skip(7)
+	if err != nil {
+		return nil, fmt.Errorf("make AV1 record: sequence header: %w", err)
 	}
-	r.skip(3) // 128 superblock, filter intra, intra edge filter
-	if !reduced {
-		r.skip(4)
-		order := r.flag()
-		if order {
-			r.skip(2)
-		}
-		av1ForcedTools(r)
-		if order {
-			r.skip(3)
-		}
-	}
-	r.skip(3) // superres, cdef, restoration
-	format := av1SampleFormat(r, profile)
-	if r.short || profile > 2 {
-		return nil, fmt.Errorf("make AV1 record: sequence header: %w", errShort)
-	}
-	out := append(make([]byte, 0, 4+len(obu)), 0x81, byte(profile<<5|level), byte(tier<<7)|format, 0)
+	out := append(make([]byte, 0, 4+len(obu)), 0x81, byte(h.profile<<5|h.level), byte(h.tier<<7)|h.format, 0)
 	return append(out, obu...), nil
-}
-
-// av1Level reads to the last operating point and returns what the first one states.
-func av1Level(r *bits) (level, tier uint32) {
-	decoderModel, delayBits := false, 0
-	if r.flag() {
-		r.skip(64)
-		if r.flag() {
-			r.ue()
-		}
-		if decoderModel = r.flag(); decoderModel {
-			delayBits = int(r.u(5)) + 1
-			r.skip(32 + 10)
-		}
-	}
-	initialDelay := r.flag()
-	for k := range r.u(5) + 1 {
-		r.skip(12)
-		l, t := r.u(5), uint32(0)
-		if l > 7 {
-			t = r.bit()
-		}
-		if k == 0 {
-			level, tier = l, t
-		}
-		if decoderModel && r.flag() {
-			r.skip(2*delayBits + 1)
-		}
-		if initialDelay && r.flag() {
-			r.skip(4)
-		}
-	}
-	return level, tier
-}
-
-// av1SampleFormat reads color_config into the record's third byte, without its tier.
-func av1SampleFormat(r *bits, profile uint32) byte {
-	high := r.bit()
-	twelve := uint32(0)
-	if profile == 2 && high == 1 {
-		twelve = r.bit()
-	}
-	mono := uint32(0)
-	if profile != 1 {
-		mono = r.bit()
-	}
-	primaries, transfer, matrix := uint32(2), uint32(2), uint32(2)
-	if r.flag() {
-		primaries, transfer, matrix = r.u(8), r.u(8), r.u(8)
-	}
-	x, y, position := uint32(1), uint32(1), uint32(0)
-	switch {
-	case mono == 1:
-		r.skip(1)
-	case primaries == 1 && transfer == 13 && matrix == 0: // sRGB
-		x, y = 0, 0
-	default:
-		r.skip(1) // range
-		switch {
-		case profile == 1:
-			x, y = 0, 0
-		case profile == 2 && twelve == 1:
-			if x = r.bit(); x == 1 {
-				y = r.bit()
-			} else {
-				y = 0
-			}
-		case profile == 2:
-			y = 0
-		}
-		if x == 1 && y == 1 {
-			position = r.u(2)
-		}
-	}
-	return byte(high<<6 | twelve<<5 | mono<<4 | x<<3 | y<<2 | position)
 }
