@@ -18,6 +18,26 @@ const (
 // be nil. It holds no times and nothing of this machine.
 func makeInit(video, audio *codec.Info) *Init {
 	out := &Init{}
+	var videoBox, audioBox func(*boxes)
+	if video != nil {
+		videoBox = func(w *boxes) { videoTrak(w, video) }
+		out.Codecs = video.String
+		out.Width, out.Height, out.FrameRate = video.Width, video.Height, video.FrameRate
+	}
+	if audio != nil {
+		audioBox = func(w *boxes) { audioTrak(w, audio) }
+		if out.Codecs != "" {
+			out.Codecs += ","
+		}
+		out.Codecs += audio.String
+		out.SampleRate, out.Channels = audio.SampleRate, audio.Channels
+	}
+	out.Data = writeInit(videoBox, audioBox)
+	return out
+}
+
+// writeInit writes ftyp and moov around the tracks' trak boxes; nil leaves a track out.
+func writeInit(video, audio func(*boxes)) []byte {
 	var w boxes
 	w.box("ftyp", func() {
 		w.text("iso6")
@@ -26,18 +46,10 @@ func makeInit(video, audio *codec.Info) *Init {
 	})
 	w.box("moov", func() {
 		movieHeader(&w)
-		if video != nil {
-			videoTrak(&w, video)
-			out.Codecs = video.String
-			out.Width, out.Height, out.FrameRate = video.Width, video.Height, video.FrameRate
-		}
-		if audio != nil {
-			audioTrak(&w, audio)
-			if out.Codecs != "" {
-				out.Codecs += ","
+		for _, trak := range []func(*boxes){video, audio} {
+			if trak != nil {
+				trak(&w)
 			}
-			out.Codecs += audio.String
-			out.SampleRate, out.Channels = audio.SampleRate, audio.Channels
 		}
 		w.box("mvex", func() {
 			if video != nil {
@@ -48,8 +60,7 @@ func makeInit(video, audio *codec.Info) *Init {
 			}
 		})
 	})
-	out.Data = w.b
-	return out
+	return w.b
 }
 
 func movieHeader(w *boxes) {
