@@ -67,7 +67,7 @@ func (c *Chain) Restore(newest []Signed) error {
 // once the entry is signed and recorded, Check takes it in and Next goes on.
 //
 // The entry is complete but for Issued and, in a segment's first entry, Session and the
-// Prev of an epoch's first: Seal fills those in. ErrSigned means that there is nothing
+// Prev of a chain's first in its epoch: Seal fills those in. ErrSigned means that there is nothing
 // to do for p.
 func (c *Chain) Next(p *event.Piece) (e Entry, more bool, err error) {
 	h := c.head
@@ -135,7 +135,7 @@ func (e Entry) Seal(issued time.Time, session event.Digest) Entry {
 	if e.StartsSegment() {
 		e.Session = session
 	}
-	if e.N == 0 {
+	if e.Prev.IsZero() { // nothing of the epoch was signed before
 		e.Prev = session
 	}
 	return e

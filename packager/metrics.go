@@ -11,6 +11,7 @@ type Metrics struct {
 	Gaps      prometheus.Counter
 	Conflicts prometheus.Counter
 	Restarts  prometheus.Counter
+	Skipped   prometheus.Counter // pieces of renditions left out, as nothing says where they belong
 	// ArchiveFiles counts the archive files that were closed, by kind: window, epoch.
 	ArchiveFiles *prometheus.CounterVec
 	ArchiveLost  prometheus.Counter   // segments that no archive file holds
@@ -25,6 +26,9 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Gaps:      f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_gaps_total", Help: "Entries signed for pieces that were lost."}),
 		Conflicts: f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_conflicts_total", Help: "Entries that another packager recorded first."}),
 		Restarts:  f.NewCounter(prometheus.CounterOpts{Name: "shoal_packager_restarts_total", Help: "Workers that failed and started again."}),
+		Skipped: f.NewCounter(prometheus.CounterOpts{
+			Name: "shoal_packager_skipped_total", Help: "Pieces of renditions left out because their segment was not begun, or their source not signed.",
+		}),
 		ArchiveFiles: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "shoal_packager_archive_files_total", Help: "Archive files that were closed, by kind.",
 		}, []string{"kind"}),

@@ -113,12 +113,14 @@ func (c *creator) begin(epoch event.Epoch, init string) {
 const pieceLength = event.Timescale / 5
 
 // publish puts piece n of the open epoch on the bus: five make a segment.
-func (c *creator) publish(n uint64) {
+func (c *creator) publish(n uint64) { c.t.Helper(); c.publishAs(event.Source, n) }
+
+func (c *creator) publishAs(r event.Rendition, n uint64) {
 	c.t.Helper()
 	now := time.Now()
 	data := fmt.Appendf(nil, "piece %d of %d", n, c.epoch)
 	check(c.t, c.bus.PublishPiece(c.t.Context(), &event.Piece{
-		Address: event.Address{Stream: c.id, Rendition: event.Source, Position: event.Position{Epoch: c.epoch, N: n}},
+		Address: event.Address{Stream: c.id, Rendition: r, Position: event.Position{Epoch: c.epoch, N: n}},
 		Segment: n / 5, Key: n%5 == 0, PTS: event.Ticks(n) * pieceLength, Duration: pieceLength, Target: pieceLength,
 		Init: c.init.Root, Root: manifest.RootOf(data), Size: len(data), Arrived: now, Received: now, Data: data,
 	}))
@@ -127,12 +129,17 @@ func (c *creator) publish(n uint64) {
 // entries waits for count entries, verifies each and the chain, and returns them.
 func (c *creator) entries(count int) []manifest.Entry {
 	c.t.Helper()
+	return c.entriesOf(event.Source, count)
+}
+
+func (c *creator) entriesOf(r event.Rendition, count int) []manifest.Entry {
+	c.t.Helper()
 	ctx, cancel := context.WithTimeout(c.t.Context(), 20*time.Second)
 	defer cancel()
 	var chain manifest.Chain
 	var out []manifest.Entry
 	done := errors.New("seen all")
-	err := c.bus.FollowEntries(ctx, c.id, event.Source, time.Time{}, func(_ context.Context, _ uint64, b []byte, _ string) error {
+	err := c.bus.FollowEntries(ctx, c.id, r, time.Time{}, func(_ context.Context, _ uint64, b []byte, _ string) error {
 		s, err := c.trust.OpenJSON(b)
 		if err == nil {
 			err = chain.Check(s.Entry, s.Envelope.Payload)

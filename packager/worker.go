@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/shoalcast/shoal/bus"
@@ -24,14 +25,16 @@ var (
 	errIdle      = errors.New("nothing to sign")
 	errNoSession = errors.New("no session record is in force yet")
 	errTooLate   = errors.New("the session of this epoch is over, and so is the epoch")
+	errNoSource  = errors.New("what it was made of is not signed")
 )
 
 // worker signs the pieces of one rendition, in order. One goroutine runs it.
 type worker struct {
 	view
-	opts  *Options
-	chain manifest.Chain
-	last  uint64 // sequence of the chain's newest entry on the bus
+	opts    *Options
+	chain   manifest.Chain
+	last    uint64   // sequence of the chain's newest entry on the bus
+	sources *sources // of a rendition that is made of the source; nil for the source
 }
 
 func newWorker(opts *Options, r event.Rendition, state event.StreamState) *worker {
@@ -67,6 +70,13 @@ func (w *worker) run(ctx context.Context) error {
 	defer cancel(nil)
 	idle := time.AfterFunc(idleAfter, func() { cancel(errIdle) })
 	defer idle.Stop()
+	if w.rendition != event.Source {
+		following := w.followSources(ctx, since, cancel)
+		defer func() {
+			cancel(nil)
+			following.Wait()
+		}()
+	}
 	err = w.opts.Bus.FollowPieceHeaders(ctx, w.id, w.rendition, since, func(ctx context.Context, p *event.Piece) error {
 		idle.Reset(idleAfter)
 		err := w.sign(ctx, p)
@@ -82,6 +92,37 @@ func (w *worker) run(ctx context.Context) error {
 		return cause
 	}
 	return fmt.Errorf("follow pieces: %w", err)
+}
+
+// followSources knows the source's entries from some time before since on, until ctx ends;
+// failed is told if that fails.
+func (w *worker) followSources(ctx context.Context, since time.Time, failed context.CancelCauseFunc) *sync.WaitGroup {
+	w.sources = newSources()
+	if oldest := time.Now().Add(-sourcesBefore); since.Before(oldest) {
+		since = oldest
+	}
+	var following sync.WaitGroup
+	following.Go(func() {
+		if err := w.sources.follow(ctx, w.opts.Bus, w.id, since.Add(-rewind)); ctx.Err() == nil {
+			failed(fmt.Errorf("follow the source's entries: %w", err))
+		}
+	})
+	return &following
+}
+
+// next returns the entry to sign on the way to piece p: see manifest.Chain.
+func (w *worker) next(ctx context.Context, p *event.Piece) (e manifest.Entry, more bool, err error) {
+	if w.sources == nil {
+		return w.chain.Next(p)
+	}
+	known, err := w.sources.await(ctx, p.Position)
+	switch {
+	case err != nil:
+		return e, false, err
+	case !known:
+		return e, false, errNoSource
+	}
+	return w.chain.NextBeside(p, w.sources.at)
 }
 
 // restore folds the newest entries on the bus into the chain, and returns the time
@@ -131,10 +172,16 @@ func (w *worker) sign(ctx context.Context, p *event.Piece) error {
 		trace = handOn
 	}
 	for {
-		e, more, err := w.chain.Next(p)
+		e, more, err := w.next(ctx, p)
 		switch {
 		case errors.Is(err, manifest.ErrSigned):
 			return nil
+		case errors.Is(err, manifest.ErrNoPlace), errors.Is(err, errNoSource):
+			w.opts.Metrics.Skipped.Inc()
+			w.log.Debug("a piece is left out", obs.KeyEpoch, p.Epoch, obs.KeyN, p.N, obs.KeyReason, err)
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case err != nil:
 			return fmt.Errorf("continue the chain: %w: %w", bus.ErrGiveUp, err)
 		}
