@@ -14,10 +14,10 @@ const firstOutput = 3
 // keyframes stay where the source has them and nowhere else.
 func arguments(l Ladder, threads int) []string {
 	args := []string{
-		"-hide_banner", "-loglevel", "warning", "-nostats", "-nostdin",
+		"-hide_banner", "-loglevel", "error", "-nostats", "-nostdin",
 		// Whatever is known of the stream is in the init segment: nothing is to be guessed from
 		// seconds of media.
-		"-probesize", "32768", "-analyzeduration", "0", "-fflags", "nobuffer",
+		"-probesize", "32", "-analyzeduration", "1", "-fpsprobesize", "0",
 		"-copyts", "-flags", "low_delay", "-threads", "1", "-f", "mp4", "-i", "pipe:0",
 		"-filter_threads", "1", "-filter_complex", graph(l),
 	}

@@ -15,7 +15,7 @@ import (
 var start = time.UnixMilli(1_790_000_000_000)
 
 // cut makes pieces of a clip, as ingest does.
-func cut(t testing.TB, clip mediatest.Clip) []*event.Piece {
+func cut(t testing.TB, clip mediatest.Clip) ([]*event.Piece, *fmp4.Init) {
 	t.Helper()
 	c := fmp4.New(fmp4.Options{})
 	for _, cfg := range clip.Configs() {
@@ -38,7 +38,7 @@ func cut(t testing.TB, clip mediatest.Clip) []*event.Piece {
 			Segment: ch.Segment, Key: ch.Key, PTS: ch.PTS, Duration: ch.Duration, Target: ch.Target, Data: ch.Data,
 		})
 	}
-	return out
+	return out, chunks[0].Init
 }
 
 // encode is what an encoder makes of pieces that reorders nothing and keeps keyframes.
@@ -81,7 +81,7 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clip := mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset ultrafast " + flags, Audio: "-c:a aac -ac 2", Seconds: 6})
-			pieces := cut(t, clip)
+			pieces, _ := cut(t, clip)
 			pictures := encode(t, pieces)
 			m := &mirror{}
 			var got []made
@@ -145,7 +145,7 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 func TestPiecesOfAnEncoderThatErrs(t *testing.T) {
 	t.Parallel()
 	clip := mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset ultrafast -bf 2 -g 25", Audio: "-c:a aac -ac 2", Seconds: 4})
-	pieces := cut(t, clip)
+	pieces, _ := cut(t, clip)
 	pictures := encode(t, pieces)
 	rapid.Check(t, func(rt *rapid.T) {
 		m := &mirror{}
@@ -190,7 +190,7 @@ func TestSoundGoesOnWithoutPictures(t *testing.T) {
 	t.Parallel()
 	clip := mediatest.Make(t, mediatest.Spec{Audio: "-c:a aac -ac 2", Seconds: 1})
 	m := &mirror{}
-	pieces := cut(t, clip)
+	pieces, _ := cut(t, clip)
 	sources(t, m, pieces...)
 	if got := m.flush(); len(got) != len(pieces) || got[0].key {
 		t.Errorf("%d pieces of %d", len(got), len(pieces))

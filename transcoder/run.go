@@ -1,0 +1,142 @@
+package transcoder
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/fmp4"
+)
+
+const (
+	// maxBehind is how much of the source may wait for its pictures. An encoder that is
+	// slower than the camera gets whole segments less.
+	maxBehind = 3 * event.Timescale
+	// stuckAfter is how long the encoder may bring nothing of what it was given.
+	stuckAfter = 10 * time.Second
+	// closeTimeout bounds the end of a run: what the encoder still holds, and its pieces on
+	// their way to the bus.
+	closeTimeout = 2 * time.Second
+)
+
+var (
+	errStuck  = errors.New("it brought nothing for 10 s")
+	errUnread = errors.New("it does not read what it is given")
+)
+
+// run is one ffmpeg: of one epoch, as long as the source's tracks are the same.
+type run struct {
+	source  event.TracksAnnounced
+	epoch   event.Epoch
+	ladder  Ladder
+	outputs []*output
+	log     *slog.Logger
+	count   *Metrics
+
+	feed   chan *event.Piece
+	finish func() // no more pieces come
+	stop   context.CancelFunc
+	ended  chan struct{} // closed after err is set
+	err    error
+
+	dropping bool // until the next keyframe that there is time for
+}
+
+// start begins a run. It ends by itself after finish, when it fails, or when ctx ends.
+func (r *run) start(ctx context.Context, limits Limits) {
+	ctx, r.stop = context.WithCancel(ctx)
+	r.feed, r.ended = make(chan *event.Piece, maxOpen), make(chan struct{})
+	r.finish = sync.OnceFunc(func() { close(r.feed) })
+	go func() {
+		defer close(r.ended)
+		defer r.stop()
+		r.count.Encoders.Inc()
+		defer r.count.Encoders.Dec()
+		r.err = r.encode(ctx, limits)
+	}()
+}
+
+// offer hands a piece of the source to the encoder, without waiting for it: it goes in, or is
+// dropped with what follows up to a keyframe. Its error is the end of the run.
+func (r *run) offer(p *event.Piece) error {
+	var behind event.Ticks
+	for _, o := range r.outputs {
+		media, since := o.behind()
+		if media > 0 && time.Since(since) > stuckAfter {
+			return fmt.Errorf("%s: %w", o.step.Rendition, errStuck)
+		}
+		behind = max(behind, media)
+	}
+	behind += event.Ticks(len(r.feed)) * p.Duration
+	if r.dropping && p.Key && behind < maxBehind/2 {
+		r.dropping = false
+	}
+	if !r.dropping && behind < maxBehind {
+		select {
+		case r.feed <- p:
+			return nil
+		default:
+		}
+	}
+	r.dropping = true
+	r.count.Dropped.Inc()
+	return nil
+}
+
+// encode runs the child until its input ends.
+func (r *run) encode(ctx context.Context, limits Limits) error {
+	c, err := startChild(ctx, r.ladder, limits)
+	if err != nil {
+		return err
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer c.closeInput()
+		return r.write(ctx, c)
+	})
+	for i, o := range r.outputs {
+		g.Go(func() error { return o.read(ctx, c.outputs[i]) })
+	}
+	context.AfterFunc(ctx, c.kill)
+	failed := g.Wait()
+	// The child's own words explain best what went wrong.
+	if err := c.wait(); err != nil && ctx.Err() == nil || failed != nil && err != nil {
+		return err
+	}
+	return failed
+}
+
+// write gives the child the init segment and all pieces.
+func (r *run) write(ctx context.Context, c *child) error {
+	if err := c.write(r.source.Init); err != nil {
+		return err
+	}
+	for {
+		select {
+		case p, more := <-r.feed:
+			if !more {
+				return nil
+			}
+			contents, err := fmp4.Read(p.Data)
+			if err != nil {
+				return fmt.Errorf("read piece %d: %w", p.N, err)
+			}
+			for _, o := range r.outputs {
+				if !o.add(p, contents) {
+					return errUnread
+				}
+			}
+			if err := c.write(p.Data); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,288 @@
+package transcoder
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/bus/bustest"
+	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/fmp4"
+	"github.com/shoalcast/shoal/internal/mediatest"
+	"github.com/shoalcast/shoal/manifest"
+)
+
+const id event.StreamID = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+// rig is a bus with a source on it, and the renditions that a service makes of it.
+type rig struct {
+	t       *testing.T
+	bus     *bus.Bus
+	metrics *Metrics
+
+	mu      sync.Mutex
+	got     map[event.Rendition][]*event.Piece
+	inits   map[event.Root]event.TracksAnnounced
+	changed chan struct{}
+}
+
+func newRig(t *testing.T, ladder string) *rig {
+	t.Helper()
+	l, err := ParseLadder(ladder)
+	check(t, err)
+	r := &rig{
+		t: t, bus: bustest.Start(t), metrics: NewMetrics(nil),
+		got: map[event.Rendition][]*event.Piece{}, inits: map[event.Root]event.TracksAnnounced{}, changed: make(chan struct{}),
+	}
+	s := New(Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { check(t, s.Run(ctx)) })
+	for _, step := range l {
+		running.Go(func() {
+			_ = r.bus.FollowPieces(ctx, id, step.Rendition, time.Time{}, func(_ context.Context, p *event.Piece) error {
+				r.note(func() { r.got[step.Rendition] = append(r.got[step.Rendition], p) })
+				return nil
+			})
+		})
+	}
+	running.Go(func() {
+		_ = r.bus.FollowStreams(ctx, nil, func(_ event.StreamID, _ uint64, f event.StreamFact) error {
+			if tracks, ok := f.(event.TracksAnnounced); ok {
+				r.note(func() { r.inits[tracks.Root] = tracks })
+			}
+			return nil
+		})
+	})
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+	})
+	<-s.Ready()
+	return r
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (r *rig) note(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn()
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+// until waits for something to be true of what was made.
+func (r *rig) until(what string, true func() bool) {
+	r.t.Helper()
+	timeout := time.After(30 * time.Second)
+	for {
+		r.mu.Lock()
+		ok, changed := true(), r.changed
+		r.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-changed:
+		case <-timeout:
+			r.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (r *rig) fact(f event.StreamFact) {
+	r.t.Helper()
+	_, err := r.bus.AppendStreamFact(r.t.Context(), id, f, bus.AnySeq)
+	check(r.t, err)
+}
+
+// begin opens an epoch for a clip, and returns its pieces.
+func (r *rig) begin(epoch event.Epoch, clip mediatest.Clip) []*event.Piece {
+	r.t.Helper()
+	pieces, init := cut(r.t, clip)
+	root := manifest.RootOf(init.Data)
+	r.fact(event.EpochClaimed{Epoch: epoch, Instance: "test/1"})
+	r.fact(event.TracksAnnounced{
+		Epoch: epoch, Rendition: event.Source, Root: root, Init: init.Data,
+		Codecs: init.Codecs, Width: init.Width, Height: init.Height, FrameRate: init.FrameRate,
+	})
+	for _, p := range pieces {
+		p.Stream, p.Epoch, p.Init, p.Root, p.Size = id, epoch, root, manifest.RootOf(p.Data), len(p.Data)
+		p.Arrived, p.Received = time.Now(), time.Now()
+	}
+	return pieces
+}
+
+// publish puts pieces on the bus as fast as the last rendition is made of them.
+func (r *rig) publish(pieces []*event.Piece, last event.Rendition) {
+	r.t.Helper()
+	for i, p := range pieces {
+		p.Received = time.Now()
+		check(r.t, r.bus.PublishPiece(r.t.Context(), p))
+		if i >= 4 {
+			want := pieces[i-4].Position
+			r.until(fmt.Sprintf("piece %s of %s", want, last), func() bool { return r.has(last, want) })
+		}
+	}
+}
+
+func (r *rig) made(rendition event.Rendition) []*event.Piece {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.got[rendition])
+}
+
+func (r *rig) has(rendition event.Rendition, at event.Position) bool {
+	got := r.got[rendition]
+	return len(got) > 0 && !got[len(got)-1].Position.Before(at)
+}
+
+// expect waits for a rendition of pieces, and checks that it meets them in every way and can
+// be decoded.
+func (r *rig) expect(rendition event.Rendition, pieces []*event.Piece, height int) {
+	r.t.Helper()
+	var got []*event.Piece
+	r.until(string(rendition)+" to be complete", func() bool {
+		all := r.got[rendition]
+		i := slices.IndexFunc(all, func(p *event.Piece) bool { return p.Position == pieces[0].Position })
+		if i < 0 || len(all)-i < len(pieces) {
+			return false
+		}
+		got = all[i : i+len(pieces)]
+		return true
+	})
+	r.mu.Lock()
+	init := r.inits[got[0].Init]
+	r.mu.Unlock()
+	if init.Height != height || init.Rendition != rendition {
+		r.t.Fatalf("%s is announced as %s with %d lines", rendition, init.Rendition, init.Height)
+	}
+	parts := [][]byte{init.Init}
+	pictures := 0
+	for i, p := range got {
+		s := pieces[i]
+		if p.Position != s.Position || p.Segment != s.Segment || p.Key != s.Key || p.Duration != s.Duration || p.Target != s.Target || !p.Arrived.Equal(s.Arrived.Truncate(time.Millisecond)) {
+			r.t.Fatalf("%s: %+v does not meet %+v", rendition, p.Address, s.Address)
+		}
+		if p.Key && p.PTS != s.PTS {
+			r.t.Errorf("%s: segment %d begins at %d, the source's at %d", rendition, p.Segment, p.PTS, s.PTS)
+		}
+		in, err := fmp4.Read(p.Data)
+		check(r.t, err)
+		pictures += len(in.Pictures)
+		parts = append(parts, p.Data)
+	}
+	file := mediatest.File(r.t, parts...)
+	mediatest.Decode(r.t, file)
+	if n := mediatest.Frames(r.t, file); n != pictures {
+		r.t.Errorf("%s: %d pictures of %d can be decoded", rendition, n, pictures)
+	}
+}
+
+func clip(t *testing.T, flags string, seconds float64) mediatest.Clip {
+	t.Helper()
+	return mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset ultrafast -s 426x240 " + flags, Audio: "-c:a aac -ac 2", Seconds: seconds})
+}
+
+func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
+	for name, flags := range map[string]string{"in order": "-bf 0 -g 25", "reordered": "-bf 2 -g 40"} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "720p,180p,120p")
+			pieces := r.begin(1000, clip(t, flags, 6))
+			r.publish(pieces, "v3")
+			r.fact(event.EpochEnded{Epoch: 1000})
+			r.expect("v2", pieces, 180)
+			r.expect("v3", pieces, 120)
+			if len(r.made("v1")) > 0 {
+				t.Error("240 lines were made 720")
+			}
+			next := r.begin(2000, clip(t, flags, 3))
+			r.publish(next, "v3")
+			r.fact(event.EpochEnded{Epoch: 2000})
+			r.expect("v2", next, 180)
+			if n := testutil.ToFloat64(r.metrics.Failures) + testutil.ToFloat64(r.metrics.Dropped); n > 0 {
+				t.Errorf("%v failures and drops", n)
+			}
+		})
+	}
+}
+
+// children returns the process ids of this process's ffmpegs.
+func children(t *testing.T) []int {
+	t.Helper()
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	check(t, err)
+	var out []int
+	for _, list := range lists {
+		b, _ := os.ReadFile(list)
+		for _, word := range strings.Fields(string(b)) {
+			name, _ := os.ReadFile("/proc/" + word + "/comm")
+			if pid, err := strconv.Atoi(word); err == nil && strings.TrimSpace(string(name)) == "ffmpeg" {
+				out = append(out, pid)
+			}
+		}
+	}
+	return out
+}
+
+// An encoder that is killed in the midst of a stream costs its renditions some segments.
+func TestAnEncoderThatDiesIsStartedAgain(t *testing.T) {
+	r := newRig(t, "120p")
+	pieces := r.begin(1000, clip(t, "-bf 0 -g 10", 12))
+	r.publish(pieces[:10], "v1")
+	pids := children(t)
+	if len(pids) != 1 {
+		t.Fatalf("%d encoders run", len(pids))
+	}
+	p, err := os.FindProcess(pids[0])
+	check(t, err)
+	check(t, p.Kill())
+	before := len(r.made("v1"))
+	// As fast as a camera would, until there are renditions again.
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	rest := pieces[10:]
+	for len(rest) > 0 {
+		<-tick.C
+		check(t, r.bus.PublishPiece(t.Context(), rest[0]))
+		rest = rest[1:]
+	}
+	r.until("renditions after the encoder was killed", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
+	if again := r.made("v1")[before:]; len(again) == 0 || testutil.ToFloat64(r.metrics.Failures) != 1 {
+		t.Fatalf("%d pieces after %v failures", len(again), testutil.ToFloat64(r.metrics.Failures))
+	}
+}
+
+// Radio has no renditions, and the next publish does.
+func TestNothingIsMadeOfWhatIsNoPicture(t *testing.T) {
+	r := newRig(t, "120p")
+	radio := r.begin(1000, mediatest.Make(t, mediatest.Spec{Audio: "-c:a aac -ac 2", Seconds: 2}))
+	for _, p := range radio {
+		check(t, r.bus.PublishPiece(t.Context(), p))
+	}
+	r.fact(event.EpochEnded{Epoch: 1000})
+	pieces := r.begin(2000, clip(t, "-bf 0 -g 25", 2))
+	r.publish(pieces, "v1")
+	r.fact(event.EpochEnded{Epoch: 2000})
+	r.expect("v1", pieces, 120)
+	if got := r.made("v1")[0]; got.Epoch != 2000 {
+		t.Errorf("a piece of %s was made", got.Address)
+	}
+}
