@@ -89,3 +89,11 @@ func (c *child) wait() error {
 	}
 	return fmt.Errorf("ffmpeg ended (%w): %s", err, c.said)
 }
+
+// Check reports whether renditions can be made here; the error is ErrNoFFmpeg.
+func Check() error {
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		return ErrNoFFmpeg
+	}
+	return nil
+}

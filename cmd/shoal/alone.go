@@ -68,6 +68,28 @@ func (c *packagerCmd) Run(ctx context.Context, common *Common, t terminal) error
 		})
 }
 
+type transcoderCmd struct {
+	dataFlags      `embed:""`
+	busFlags       `embed:""`
+	renditionFlags `embed:""`
+	operatorFlags  `embed:""`
+}
+
+func (c *transcoderCmd) check() error {
+	if l, err := c.ladder(); err != nil || len(l) > 0 {
+		return err
+	}
+	return errors.New("--renditions must say what to make, such as on or 720p,360p")
+}
+
+func (c *transcoderCmd) Run(ctx context.Context, common *Common, t terminal) error {
+	if err := checkAll(c, c.renditionFlags); err != nil {
+		return err
+	}
+	return alone(ctx, common, t, nodeFlags{c.dataFlags, c.busFlags, httpFlags{HTTP: c.HTTP}, tlsFlags{}, traceFlags{}},
+		func(_ context.Context, n *node) error { return n.addTranscoder(c.renditionFlags) })
+}
+
 type seederCmd struct {
 	dataFlags      `embed:""`
 	busFlags       `embed:""`

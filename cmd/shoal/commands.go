@@ -8,6 +8,7 @@ type commands struct {
 
 	Up         upCmd         `cmd:"" help:"Run every service in one process."`
 	Ingest     ingestCmd     `cmd:"" help:"Run only the ingest: RTMP in, pieces out."`
+	Transcoder transcoderCmd `cmd:"" help:"Run only the transcoder: smaller renditions of live streams."`
 	Packager   packagerCmd   `cmd:"" help:"Run only the packager: pieces in, signed entries out."`
 	Seeder     seederCmd     `cmd:"" help:"Run only the seeder: the HTTP origin, the pages, and a seed in every live swarm."`
 	Matchmaker matchmakerCmd `cmd:"" help:"Run only the matchmaker: the tracker by which peers find each other, and STUN."`

@@ -13,7 +13,9 @@ import (
 )
 
 type doctorCmd struct {
-	dataFlags  `embed:""`
+	dataFlags      `embed:""`
+	renditionFlags `embed:""`
+
 	HTTP       string `name:"http" default:"127.0.0.1:8080" placeholder:"ADDR" help:"Address that --http of up is to have."`
 	RTMP       string `default:":1935" placeholder:"ADDR" help:"Address that --rtmp of up is to have."`
 	SRT        string `name:"srt" default:":8890" placeholder:"ADDR" help:"Address that --srt of up is to have."`
@@ -42,7 +44,7 @@ func (c *doctorCmd) Run(ctx context.Context, t terminal) error {
 			{Flag: "--stun", Network: "udp", Addr: c.STUN},
 		},
 	})
-	checks = append(checks, c.srt(), c.analytics())
+	checks = append(checks, c.srt(), c.renditions(ctx), c.analytics())
 	write := doctor.Write
 	if c.JSON {
 		write = doctor.WriteJSON

@@ -18,6 +18,7 @@ type upCmd struct {
 	dataFlags       `embed:""`
 	busFlags        `embed:""`
 	ingestFlags     `embed:""`
+	renditionFlags  `embed:""`
 	retentionFlags  `embed:""`
 	keyFlags        `embed:""`
 	originFlags     `embed:""`
@@ -35,7 +36,7 @@ type upCmd struct {
 const firstStream event.StreamName = "live"
 
 func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
-	if err := checkAll(c.ingestFlags, c.retentionFlags, c.keyFlags, c.originFlags, c.swarmFlags, c.trackerFlags, c.archiveFlags, c.clickhouseFlags,
+	if err := checkAll(c.ingestFlags, c.renditionFlags, c.retentionFlags, c.keyFlags, c.originFlags, c.swarmFlags, c.trackerFlags, c.archiveFlags, c.clickhouseFlags,
 		keeps{c.Retention, c.Window}, viewersIn(c.HTTP)); err != nil {
 		return err
 	}
@@ -44,6 +45,9 @@ func (c *upCmd) Run(ctx context.Context, common *Common, t terminal) error {
 			return nil, err
 		}
 		if err := n.addIngest(ctx, c.ingestFlags); err != nil {
+			return nil, err
+		}
+		if err := n.addTranscoder(c.renditionFlags); err != nil {
 			return nil, err
 		}
 		store, sessions, err := n.addKeyring(c.keyFlags, sessionFlags{})

@@ -6,7 +6,10 @@ import (
 )
 
 // services meet only on the bus.
-var services = []string{"ingest", "packager", "seeder", "keyring", "matchmaker", "analytics"}
+var services = []string{"ingest", "transcoder", "packager", "seeder", "keyring", "matchmaker", "analytics"}
+
+// libraries lie within a service's folder and are none: whoever makes pieces needs them.
+var libraries = []string{"ingest/media", "ingest/fmp4", "ingest/mpegts"}
 
 // exclusive lists outside libraries with the folders that may import them. Test helpers
 // and tests of other packages are bound by it too, unless tests is set.
@@ -77,8 +80,8 @@ var exclusive = []struct {
 		why: "only commands read flags; the rest is told what it needs, so that tests and other programs can",
 	},
 	{
-		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor", "analytics/chdb"}, tests: true,
-		why: "shoal needs no other program while it runs; doctor asks which are there, analytics/chdb starts shoal itself",
+		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor", "analytics/chdb", "transcoder"}, tests: true,
+		why: "shoal needs no other program while it runs; doctor asks which are there, analytics/chdb starts shoal itself, only the transcoder has ffmpeg",
 	},
 	{
 		library: "log", homes: nil,
@@ -198,7 +201,7 @@ func forbidden(from, to string) string {
 			continue
 		}
 		for _, other := range services {
-			if other != s && within(to, other) {
+			if other != s && within(to, other) && !within(to, libraries...) {
 				return "services meet only through facts on the bus, so that each can run, fail and be replaced alone"
 			}
 		}
