@@ -191,13 +191,15 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		renditions = []*rendition{rend}
+	} else {
+		renditions = slices.DeleteFunc(renditions, func(r *rendition) bool { return r.snap.Load().stalled })
 	}
 	cache := cacheMoment
 	if ask.after != nil {
 		cache = cacheNever
 		live := renditions[0].snap.Load().live
 		snap, err := s.await(r.Context(), renditions[0], manifestHold, func(snap *snapshot) bool {
-			return snap.live != live || !snap.empty() && ask.after.Before(snap.last().Position())
+			return snap.live != live || snap.stalled || !snap.empty() && ask.after.Before(snap.last().Position())
 		})
 		if errors.Is(err, errCrowded) || errors.Is(err, errClosing) {
 			failWait(w, err)
@@ -206,6 +208,10 @@ func (s *Service) serveManifest(w http.ResponseWriter, r *http.Request) {
 		if err == nil && !snap.empty() && ask.after.Before(snap.last().Position()) {
 			cache = cacheMoment
 		}
+	}
+	if ask.after != nil && renditions[0].snap.Load().stalled {
+		failStalled(w)
+		return
 	}
 	doc := document{
 		V: 1, Name: st.name, StreamID: st.id, Live: st.isLive(), Genesis: st.genesis,

@@ -57,8 +57,12 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	snap := rend.snap.Load()
-	if snap.empty() {
+	switch {
+	case snap.empty():
 		fail(w, http.StatusNotFound, "the stream is offline")
+		return
+	case snap.stalled:
+		failStalled(w)
 		return
 	}
 	cache := cacheMoment
@@ -68,7 +72,7 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		snap, err = s.await(r.Context(), rend, playlistHold, func(snap *snapshot) bool {
-			return snap.empty() || snap.view().Answers(ask.msn, ask.part) == manifest.Ready
+			return snap.empty() || snap.stalled || snap.view().Answers(ask.msn, ask.part) == manifest.Ready
 		})
 		switch {
 		case err != nil:
@@ -76,6 +80,9 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 			return
 		case snap.empty():
 			fail(w, http.StatusNotFound, "the stream has gone offline")
+			return
+		case snap.stalled:
+			failStalled(w)
 			return
 		}
 		if snap.newestFor(ask) {
@@ -85,6 +92,11 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", cache)
 	text := snap.playlist(ask.skip)
 	s.serveText(w, r, "playlist", typePlaylist, text.text, text.compressed)
+}
+
+// failStalled sends players to another rendition.
+func failStalled(w http.ResponseWriter) {
+	fail(w, http.StatusNotFound, "this rendition has fallen behind: take another")
 }
 
 // newestFor reports whether the last entry is the one that the request asks for: an
@@ -107,7 +119,7 @@ func (s *Service) serveMultivariant(w http.ResponseWriter, r *http.Request) {
 	for _, rend := range st.all() {
 		snap := rend.snap.Load()
 		t, ok := st.tracks(rend)
-		if snap.empty() || !ok {
+		if snap.empty() || snap.stalled || !ok {
 			continue
 		}
 		peak, average := manifest.Bandwidth(snap.view().Entries)

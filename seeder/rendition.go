@@ -3,6 +3,7 @@ package seeder
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,13 +115,16 @@ func (r *rendition) tick(now time.Time) {
 // show publishes a new snapshot if anything that requests see has changed; r.mu is held.
 func (r *rendition) show(now time.Time) {
 	old := r.snap.Load()
-	items, ended, live := r.win.shown, r.win.isEnded(now), r.isLive(now)
-	if ended == old.ended && live == old.live && sameItems(items, old.items) {
+	items, ended, live, stalled := r.win.shown, r.win.isEnded(now), r.isLive(now), r.isStalled()
+	if ended == old.ended && live == old.live && stalled == old.stalled && sameItems(items, old.items) {
 		return
+	}
+	if stalled != old.stalled {
+		r.log.Info("a rendition fell behind its source, or caught up", "behind", stalled)
 	}
 	s := &snapshot{
 		name: old.name, rendition: old.rendition, metrics: old.metrics,
-		items: items[:len(items):len(items)], ended: ended, live: live, next: make(chan struct{}),
+		items: items[:len(items):len(items)], ended: ended, live: live, stalled: stalled, next: make(chan struct{}),
 	}
 	r.snap.Store(s)
 	close(old.next)
@@ -137,6 +141,33 @@ func (r *rendition) show(now time.Time) {
 func (r *rendition) isLive(now time.Time) bool {
 	st := r.stream.state()
 	return st.Live() && (len(r.win.shown) > 0 || now.Sub(time.UnixMilli(int64(st.LastEpoch))) < r.opts.Window)
+}
+
+// maxStall is how much more of the source there may be than of a rendition that is made of
+// it: as much as its encoder may be behind, and what a player has ahead of it.
+const maxStall = 4 * event.Timescale
+
+// isStalled reports whether the rendition is one that is made of the source and has fallen
+// so far behind it that players must take another.
+func (r *rendition) isStalled() bool {
+	if r.name == event.Source || len(r.win.shown) == 0 {
+		return false
+	}
+	source := r.stream.rendition(event.Source)
+	if source == nil {
+		return false
+	}
+	newest := r.win.shown[len(r.win.shown)-1].position()
+	var more event.Ticks
+	for _, it := range slices.Backward(source.snap.Load().items) {
+		if !newest.Before(it.position()) {
+			break
+		}
+		if more += it.entry.Dur; more > maxStall {
+			return true
+		}
+	}
+	return false
 }
 
 // observe measures how long released pieces took, but not those replayed at the start.

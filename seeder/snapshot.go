@@ -20,6 +20,7 @@ type snapshot struct {
 	items     []*item // more than the playlist lists: late requests want the rest
 	ended     bool    // the last segment is complete, no part follows for now
 	live      bool    // an epoch is open and pieces come
+	stalled   bool    // it fell behind the source that it is made of
 	next      chan struct{}
 	metrics   *Metrics
 
