@@ -33,8 +33,16 @@ const (
 // usualBitrates are what talking heads and games look well at, with H.264 made in one pass
 // and in haste; between them it goes by the picture's area.
 var usualBitrates = []struct{ height, bitrate int }{
-	{2160, 12_000_000}, {1440, 8_000_000}, {1080, 5_000_000}, {720, 2_800_000}, {540, 1_800_000},
-	{480, 1_400_000}, {360, 800_000}, {240, 400_000}, {160, 200_000}, {minHeight, 100_000},
+	{2160, 12_000_000},
+	{1440, 8_000_000},
+	{1080, 5_000_000},
+	{720, 2_800_000},
+	{540, 1_800_000},
+	{480, 1_400_000},
+	{360, 800_000},
+	{240, 400_000},
+	{160, 200_000},
+	{minHeight, 100_000},
 }
 
 // ParseLadder reads a ladder as it stands in a configuration: "on" for the usual one, "off"
