@@ -228,19 +228,16 @@ func (n *nginx) sent() (map[string]float64, error) {
 	return bytes, in.Err()
 }
 
-// childOf returns a child process of pid, 0 without one.
+// childOf returns a child process of pid, 0 without one. Any of its threads may have begun it.
 func childOf(pid int) int {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		return 0
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is ours
+	for _, list := range lists {
+		b, _ := os.ReadFile(list) // its thread may have ended
+		if fields := strings.Fields(string(b)); len(fields) > 0 {
+			if child, err := strconv.Atoi(fields[0]); err == nil {
+				return child
+			}
+		}
 	}
-	fields := strings.Fields(string(b))
-	if len(fields) == 0 {
-		return 0
-	}
-	child, err := strconv.Atoi(fields[0])
-	if err != nil {
-		return 0
-	}
-	return child
+	return 0
 }
