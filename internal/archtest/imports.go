@@ -80,8 +80,8 @@ var exclusive = []struct {
 		why: "only commands read flags; the rest is told what it needs, so that tests and other programs can",
 	},
 	{
-		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor", "analytics/chdb", "transcoder"}, tests: true,
-		why: "shoal needs no other program while it runs; doctor asks which are there, analytics/chdb starts shoal itself, only the transcoder has ffmpeg",
+		library: "os/exec", homes: []string{"cmd", "bench", "internal/doctor", "internal/ffmpeg", "analytics/chdb"}, tests: true,
+		why: "what serves needs no other program; doctor asks which are there, internal/ffmpeg runs the one that converts media, analytics/chdb starts shoal itself",
 	},
 	{
 		library: "log", homes: nil,
