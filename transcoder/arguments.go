@@ -14,7 +14,7 @@ const firstOutput = 3
 // keyframes stay where the source has them and nowhere else.
 func arguments(l Ladder, threads int) []string {
 	args := []string{
-		"-hide_banner", "-loglevel", "error", "-nostats", "-nostdin",
+		"-loglevel", "repeat+level+error", // what it guesses is no news
 		// Whatever is known of the stream is in the init segment: nothing is to be guessed from
 		// seconds of media.
 		"-probesize", "32", "-analyzeduration", "1", "-fpsprobesize", "0",

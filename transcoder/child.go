@@ -4,60 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"sync"
+
+	"github.com/shoalcast/shoal/internal/ffmpeg"
 )
 
 // child is an ffmpeg that encodes a ladder.
 type child struct {
-	cmd     *exec.Cmd
-	input   io.WriteCloser
+	*ffmpeg.Child
+	input   *os.File
 	outputs []*os.File
-	said    *tail
 	closed  sync.Once
 }
 
-// startChild starts ffmpeg, which ctx's end kills.
+// startChild starts ffmpeg. Whoever has it calls wait.
 func startChild(ctx context.Context, l Ladder, limits Limits) (*child, error) {
-	path, err := exec.LookPath("ffmpeg")
+	program, err := ffmpeg.Find()
 	if err != nil {
-		return nil, ErrNoFFmpeg
+		return nil, fmt.Errorf("make renditions: %w", err)
 	}
-	c := &child{said: &tail{max: 4096}}
-	c.cmd = exec.CommandContext(ctx, path, arguments(l, limits.threads())...)
-	c.cmd.Stderr = c.said
-	c.cmd.WaitDelay = closeTimeout
-	limits.prepare(c.cmd)
-	if c.input, err = c.cmd.StdinPipe(); err != nil {
-		return nil, fmt.Errorf("make ffmpeg's input: %w", err)
-	}
-	var theirs []*os.File
-	defer func() {
-		for _, f := range theirs {
-			_ = f.Close()
-		}
-	}()
-	for range l {
+	var theirs, ours []*os.File
+	for range len(l) + 1 {
 		r, w, err := os.Pipe()
 		if err != nil {
-			c.closeOutputs()
-			return nil, fmt.Errorf("make ffmpeg's output: %w", err)
+			return nil, errors.Join(fmt.Errorf("make ffmpeg's pipes: %w", err), closeAll(theirs), closeAll(ours))
 		}
-		c.outputs, theirs = append(c.outputs, r), append(theirs, w)
+		if len(ours) == 0 { // its input
+			r, w = w, r
+		}
+		ours, theirs = append(ours, r), append(theirs, w)
 	}
-	c.cmd.ExtraFiles = theirs
-	if err := c.cmd.Start(); err != nil {
-		c.closeOutputs()
-		return nil, fmt.Errorf("start ffmpeg: %w", err)
+	c := &child{input: ours[0], outputs: ours[1:]}
+	c.Child, err = program.Start(ctx, ffmpeg.Command{
+		Args: arguments(l, limits.threads()), Stdin: theirs[0], ExtraFiles: theirs[1:], Stop: closeTimeout,
+	})
+	if err := errors.Join(err, closeAll(theirs)); err != nil {
+		return nil, errors.Join(err, closeAll(ours))
 	}
-	limits.apply(c.cmd.Process.Pid)
+	limits.apply(c.PID())
 	return c, nil
 }
 
-// ErrNoFFmpeg means that there is no ffmpeg to make renditions with. It says what to do.
-var ErrNoFFmpeg = errors.New("ffmpeg is not installed, so no renditions are made: apt-get install ffmpeg")
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}
 
 func (c *child) write(b []byte) error {
 	if _, err := c.input.Write(b); err != nil {
@@ -68,32 +63,15 @@ func (c *child) write(b []byte) error {
 
 func (c *child) closeInput() { c.closed.Do(func() { _ = c.input.Close() }) }
 
-func (c *child) closeOutputs() {
-	for _, f := range c.outputs {
-		_ = f.Close()
-	}
-}
-
 // kill ends the child at once, and with it every read and write.
 func (c *child) kill() {
-	_ = c.cmd.Process.Kill()
+	c.Kill()
 	c.closeInput()
 }
 
 // wait returns how the child ended, with its last words.
 func (c *child) wait() error {
-	err := c.cmd.Wait()
-	c.closeOutputs()
-	if err == nil {
-		return nil
-	}
-	return fmt.Errorf("ffmpeg ended (%w): %s", err, c.said)
-}
-
-// Check reports whether renditions can be made here; the error is ErrNoFFmpeg.
-func Check() error {
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		return ErrNoFFmpeg
-	}
-	return nil
+	err := c.Wait()
+	c.closeInput()
+	return errors.Join(err, closeAll(c.outputs))
 }

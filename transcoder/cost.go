@@ -5,20 +5,21 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os/exec"
 	"strconv"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/shoalcast/shoal/internal/ffmpeg"
 )
 
-// Sample is what Cost encodes: two seconds of a moving test picture as a camera would send it.
+// What Cost encodes: two seconds of a moving test picture as a camera would send it.
 const (
 	sampleHeight  = 1080
 	sampleSeconds = 2
 )
 
 // Cost measures how many processor cores a ladder takes for one stream of 1080 lines and 30
-// pictures a second on this machine. The error is ErrNoFFmpeg where there is none.
+// pictures a second on this machine. The error is ffmpeg.ErrMissing where there is none.
 func Cost(ctx context.Context, l Ladder, limits Limits) (cores float64, err error) {
 	l = l.Below(sampleHeight + 1)
 	if len(l) == 0 {
@@ -50,25 +51,22 @@ func Cost(ctx context.Context, l Ladder, limits Limits) (cores float64, err erro
 	if failed != nil {
 		return 0, fmt.Errorf("encode a sample: %w", failed)
 	}
-	used := c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
-	return used.Seconds() / sampleSeconds, nil
+	return c.CPUTime().Seconds() / sampleSeconds, nil
 }
 
 // sample makes the source that the ladder is measured with.
 func sample(ctx context.Context) ([]byte, error) {
-	path, err := exec.LookPath("ffmpeg")
+	program, err := ffmpeg.Find()
 	if err != nil {
-		return nil, ErrNoFFmpeg
+		return nil, err
 	}
-	said := &tail{max: 1024}
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, path, "-hide_banner", "-loglevel", "error", "-nostdin",
+	if err := program.Run(ctx, ffmpeg.Command{Stdout: &out, Args: []string{
 		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=size=1920x%d:rate=30", sampleHeight), "-t", strconv.Itoa(sampleSeconds),
 		"-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-pix_fmt", "yuv420p",
-		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-f", "mp4", "pipe:1")
-	cmd.Stdout, cmd.Stderr = &out, said
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("make a sample with ffmpeg (%w): %s", err, said)
+		"-movflags", "empty_moov+default_base_moof+frag_keyframe", "-f", "mp4", "pipe:1",
+	}}); err != nil {
+		return nil, fmt.Errorf("make a sample: %w", err)
 	}
 	return out.Bytes(), nil
 }

@@ -1,19 +1,12 @@
 package transcoder
 
 import (
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
-
-// prepare has the child die with this process, however that ends.
-func (l Limits) prepare(cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
 
 // apply binds the child to the last of the cores and lets others go first. It holds for the
 // threads that it has and those that they will begin; where the system refuses it, the

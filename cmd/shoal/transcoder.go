@@ -7,6 +7,7 @@ import (
 	"runtime"
 
 	"github.com/shoalcast/shoal/internal/doctor"
+	"github.com/shoalcast/shoal/internal/ffmpeg"
 	"github.com/shoalcast/shoal/internal/obs"
 	"github.com/shoalcast/shoal/internal/proc"
 	"github.com/shoalcast/shoal/transcoder"
@@ -46,8 +47,8 @@ func (n *node) addTranscoder(f renditionFlags) error {
 		return nil
 	}
 	log := n.log.With(obs.KeyService, "transcoder")
-	if err := transcoder.Check(); err != nil {
-		log.Warn(err.Error())
+	if _, err := ffmpeg.Find(); err != nil {
+		log.Warn("no renditions are made", obs.KeyError, err)
 	}
 	s := transcoder.New(transcoder.Options{
 		Bus: n.bus, Ladder: ladder, Limits: f.limits(), Log: log, Metrics: transcoder.NewMetrics(n.reg),
@@ -71,7 +72,7 @@ func (c *doctorCmd) renditions(ctx context.Context) doctor.Check {
 	}
 	cores, err := transcoder.Cost(ctx, ladder, c.limits())
 	switch {
-	case errors.Is(err, transcoder.ErrNoFFmpeg) && off:
+	case errors.Is(err, ffmpeg.ErrMissing) && off:
 		check.What = "off, as --renditions says"
 		return check
 	case err != nil:

@@ -130,6 +130,11 @@ func (p Program) Run(ctx context.Context, c Command) error {
 // PID is the child's process id.
 func (c *Child) PID() int { return c.cmd.Process.Pid }
 
+// CPUTime is the processor time that the child took, once Wait has returned.
+func (c *Child) CPUTime() time.Duration {
+	return c.cmd.ProcessState.UserTime() + c.cmd.ProcessState.SystemTime()
+}
+
 // Kill ends the child at once.
 func (c *Child) Kill() { _ = c.cmd.Process.Kill() }
 
