@@ -40,8 +40,13 @@ func (i *instance) manifest(name string) document {
 // entries returns the source's entries in order.
 func (d document) entries(t *testing.T) []manifest.Entry {
 	t.Helper()
+	return d.entriesOf(t, event.Source)
+}
+
+func (d document) entriesOf(t *testing.T, r event.Rendition) []manifest.Entry {
+	t.Helper()
 	var out []manifest.Entry
-	for _, env := range d.Renditions[event.Source].Entries {
+	for _, env := range d.Renditions[r].Entries {
 		e, err := manifest.DecodeEntry(env)
 		if err != nil {
 			t.Fatalf("read an entry: %v", err)

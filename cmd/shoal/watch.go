@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/peer"
 	"github.com/shoalcast/shoal/peer/hls"
 	"github.com/shoalcast/shoal/swarm/bt"
@@ -26,6 +27,7 @@ type watchCmd struct {
 	Out        string  `placeholder:"FILE" help:"Write the verified stream as fragmented MP4; - for standard output."`
 	Seconds    float64 `placeholder:"N" help:"Stop after this much media, counted from a keyframe."`
 	HLS        string  `name:"hls" placeholder:"ADDR" help:"Serve what is verified to players on this machine, such as 127.0.0.1:9000: VLC, mpv, ffplay, Safari and hls.js play it."`
+	Rendition  string  `default:"v0" placeholder:"NAME" help:"Which rendition to watch: v0 is what the creator sent; v1, v2 and so on are smaller ones, where the stream has them."`
 	Up         string  `placeholder:"RATE" help:"Give other viewers at most this much, such as 5Mbit."`
 	NoUp       bool    `help:"Give other viewers nothing; those who give come first."`
 	Stats      string  `enum:"auto,view,text,json,none" default:"auto" help:"How standard error shows the session: ${enum}. view is a live picture of it, which auto means on a terminal; text and json report once a second and at the end. With json, standard error holds JSON lines only; logs go to --log-file."`
@@ -73,6 +75,9 @@ func (c *watchCmd) watch(ctx context.Context, common *Common, t terminal) (_ *pe
 	}
 	opts := peer.Options{
 		URL: c.URL, Length: time.Duration(c.Seconds * float64(time.Second)), HLS: c.HLS, NoUp: c.NoUp, Telemetry: c.Telemetry && !askedNotToTrack(),
+	}
+	if opts.Rendition, err = event.ParseRendition(c.Rendition); err != nil {
+		return nil, refused(fmt.Errorf("--rendition: %w", err))
 	}
 	if c.Up != "" {
 		up, err := parseBytes("--up", c.Up)
