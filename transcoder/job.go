@@ -92,7 +92,7 @@ func (j *job) work(ctx context.Context) error {
 	}()
 	defer func() {
 		cancel()
-		<-followed
+		<-followed // its error is that it was told to stop
 	}()
 	j.quiet = time.NewTimer(idleAfter)
 	defer j.quiet.Stop()
@@ -168,7 +168,7 @@ func (j *job) begin(ctx context.Context, p *event.Piece) error {
 	if tracks.Width == 0 || len(ladder) == 0 {
 		return nil
 	}
-	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, log: j.log, count: j.opts.Metrics}
+	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, log: j.log, count: j.opts.Metrics, stuck: j.opts.stuck}
 	known := func(root event.Root) bool {
 		state, _ := j.current()
 		t, ok := state.Init(root)

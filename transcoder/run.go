@@ -18,15 +18,15 @@ const (
 	// maxBehind is how much of the source may wait for its pictures. An encoder that is
 	// slower than the camera gets whole segments less.
 	maxBehind = 3 * event.Timescale
-	// stuckAfter is how long the encoder may bring nothing of what it was given.
-	stuckAfter = 10 * time.Second
+	// defaultStuck is how long the encoder may bring nothing of what it was given.
+	defaultStuck = 10 * time.Second
 	// closeTimeout bounds the end of a run: what the encoder still holds, and its pieces on
 	// their way to the bus.
 	closeTimeout = 2 * time.Second
 )
 
 var (
-	errStuck  = errors.New("it brought nothing for 10 s")
+	errStuck  = errors.New("it brings nothing any more")
 	errUnread = errors.New("it does not read what it is given")
 )
 
@@ -38,6 +38,7 @@ type run struct {
 	outputs []*output
 	log     *slog.Logger
 	count   *Metrics
+	stuck   time.Duration
 
 	feed   chan *event.Piece
 	finish func() // no more pieces come
@@ -68,7 +69,7 @@ func (r *run) offer(p *event.Piece) error {
 	var behind event.Ticks
 	for _, o := range r.outputs {
 		media, since := o.behind()
-		if media > 0 && time.Since(since) > stuckAfter {
+		if media > 0 && time.Since(since) > r.stuck {
 			return fmt.Errorf("%s: %w", o.step.Rendition, errStuck)
 		}
 		behind = max(behind, media)

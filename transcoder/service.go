@@ -19,6 +19,8 @@ type Options struct {
 	Limits  Limits
 	Log     *slog.Logger // nil: nothing is logged
 	Metrics *Metrics     // nil: counted for nobody
+
+	stuck time.Duration // 0: defaultStuck
 }
 
 // Service makes the renditions of all streams that are live.
@@ -39,6 +41,9 @@ func New(o Options) *Service {
 	}
 	if o.Metrics == nil {
 		o.Metrics = NewMetrics(nil)
+	}
+	if o.stuck == 0 {
+		o.stuck = defaultStuck
 	}
 	o.Bus = o.Bus.As("transcoder")
 	return &Service{opts: o, streams: event.NewDirectory(), ready: make(chan struct{}), jobs: map[event.StreamID]*job{}}

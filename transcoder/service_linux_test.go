@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ type rig struct {
 	changed chan struct{}
 }
 
-func newRig(t *testing.T, ladder string) *rig {
+func newRig(t *testing.T, ladder string, stuck time.Duration) *rig {
 	t.Helper()
 	l, err := ParseLadder(ladder)
 	check(t, err)
@@ -45,7 +46,7 @@ func newRig(t *testing.T, ladder string) *rig {
 		t: t, bus: bustest.Start(t), metrics: NewMetrics(nil),
 		got: map[event.Rendition][]*event.Piece{}, inits: map[event.Root]event.TracksAnnounced{}, changed: make(chan struct{}),
 	}
-	s := New(Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s := New(Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, stuck: stuck, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() { check(t, s.Run(ctx)) })
@@ -204,7 +205,7 @@ func clip(t *testing.T, flags string, seconds float64) mediatest.Clip {
 func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
 	for name, flags := range map[string]string{"in order": "-bf 0 -g 25", "reordered": "-bf 2 -g 40"} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t, "720p,180p,120p")
+			r := newRig(t, "720p,180p,120p", 0)
 			pieces := r.begin(1000, clip(t, flags, 6))
 			r.publish(pieces, "v3")
 			r.fact(event.EpochEnded{Epoch: 1000})
@@ -244,7 +245,7 @@ func children(t *testing.T) []int {
 
 // An encoder that is killed in the midst of a stream costs its renditions some segments.
 func TestAnEncoderThatDiesIsStartedAgain(t *testing.T) {
-	r := newRig(t, "120p")
+	r := newRig(t, "120p", 0)
 	pieces := r.begin(1000, clip(t, "-bf 0 -g 10", 12))
 	r.publish(pieces[:10], "v1")
 	pids := children(t)
@@ -255,24 +256,69 @@ func TestAnEncoderThatDiesIsStartedAgain(t *testing.T) {
 	check(t, err)
 	check(t, p.Kill())
 	before := len(r.made("v1"))
-	// As fast as a camera would, until there are renditions again.
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	rest := pieces[10:]
-	for len(rest) > 0 {
-		<-tick.C
-		check(t, r.bus.PublishPiece(t.Context(), rest[0]))
-		rest = rest[1:]
-	}
+	r.feed(pieces[10:])
 	r.until("renditions after the encoder was killed", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
 	if again := r.made("v1")[before:]; len(again) == 0 || testutil.ToFloat64(r.metrics.Failures) != 1 {
 		t.Fatalf("%d pieces after %v failures", len(again), testutil.ToFloat64(r.metrics.Failures))
 	}
 }
 
+// feed publishes pieces as a fast camera would, whatever becomes of them.
+func (r *rig) feed(pieces []*event.Piece) {
+	r.t.Helper()
+	tick := time.NewTicker(40 * time.Millisecond)
+	defer tick.Stop()
+	for _, p := range pieces {
+		select {
+		case <-tick.C:
+		case <-r.t.Context().Done():
+			return
+		}
+		check(r.t, r.bus.PublishPiece(r.t.Context(), p))
+	}
+}
+
+// An encoder that hangs is replaced, and one that is too slow gets whole segments less.
+func TestAnEncoderThatDoesNotKeepUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		stuck    time.Duration
+		failures float64
+	}{"it hangs": {2 * time.Second, 1}, "it was slow": {time.Hour, 0}} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "120p", c.stuck)
+			pieces := r.begin(1000, clip(t, "-bf 0 -g 10", 40))
+			r.publish(pieces[:10], "v1")
+			pids := children(t)
+			if len(pids) != 1 {
+				t.Fatalf("%d encoders run", len(pids))
+			}
+			check(t, syscall.Kill(pids[0], syscall.SIGSTOP))
+			r.feed(pieces[10:45])
+			if c.failures == 0 {
+				if testutil.ToFloat64(r.metrics.Dropped) == 0 {
+					t.Error("nothing was left out")
+				}
+				check(t, syscall.Kill(pids[0], syscall.SIGCONT))
+			}
+			r.feed(pieces[45:])
+			r.until("the newest pieces", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
+			if n := testutil.ToFloat64(r.metrics.Failures); n != c.failures {
+				t.Errorf("%v failures", n)
+			}
+			last := uint64(0)
+			for _, p := range r.made("v1")[1:] {
+				if p.N <= last || p.N > last+1 && !p.Key {
+					t.Fatalf("piece %d comes after %d, key %v", p.N, last, p.Key)
+				}
+				last = p.N
+			}
+		})
+	}
+}
+
 // Radio has no renditions, and the next publish does.
 func TestNothingIsMadeOfWhatIsNoPicture(t *testing.T) {
-	r := newRig(t, "120p")
+	r := newRig(t, "120p", 0)
 	radio := r.begin(1000, mediatest.Make(t, mediatest.Spec{Audio: "-c:a aac -ac 2", Seconds: 2}))
 	for _, p := range radio {
 		check(t, r.bus.PublishPiece(t.Context(), p))
