@@ -38,6 +38,7 @@ type eventBus interface {
 	AppendStreamFact(ctx context.Context, id event.StreamID, f event.StreamFact, expectLast uint64) (uint64, error)
 	LastPieceAt(ctx context.Context, id event.StreamID, r event.Rendition) (time.Time, error)
 	NewPieceWriter() *bus.PieceWriter
+	PublishReceiverReport(id event.StreamID, r event.ReceiverReport) error
 }
 
 // Service accepts publishers and publishes their pieces.

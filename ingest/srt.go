@@ -10,6 +10,7 @@ import (
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest/mpegts"
 	"github.com/shoalcast/shoal/ingest/srt"
+	"github.com/shoalcast/shoal/internal/obs"
 )
 
 // ErrNoSRT is the error of ListenSRT where libsrt is not installed. It says what to do.
@@ -112,8 +113,22 @@ func (p *srtPublish) Write(b []byte) error {
 	return err
 }
 
+// Stats tells operators how the connection does.
+func (p *srtPublish) Stats(s srt.Stats) {
+	p.service.opts.Metrics.Receivers.set(p.name, s)
+	err := p.service.bus.PublishReceiverReport(p.id, event.ReceiverReport{
+		Epoch: p.epoch, At: time.Now().UnixMilli(), Protocol: "srt", RTT: s.RTT.Microseconds(),
+		Bytes: s.Bytes, Packets: s.Packets, Lost: s.Lost, Retransmitted: s.Retransmitted, Dropped: s.Dropped, Undecrypted: s.Undecrypted,
+		Buffered: int64(s.Buffered), BufferedFor: s.BufferedTime.Milliseconds(), Latency: s.Latency.Milliseconds(),
+	})
+	if err != nil {
+		p.log.Debug("the figures of a connection were not told", obs.KeyError, err) // the next come in a second
+	}
+}
+
 // Close publishes what the demuxer still holds, and ends the epoch.
 func (p *srtPublish) Close(reason error) {
+	p.service.opts.Metrics.Receivers.forget(p.name)
 	if err := p.demuxer.Flush(); reason == nil {
 		reason = err
 	}
