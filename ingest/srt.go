@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func (s srtAuthorizer) Start(ctx context.Context, r srt.Request) (srt.Handler, e
 	if err != nil {
 		return nil, s.refused(srt.Conflict, err)
 	}
-	return &srtPublish{session: p, demuxer: mpegts.New(mpegts.Options{Sink: p, Warn: p.warn})}, nil
+	return newSRTPublish(p, r.Program), nil
 }
 
 // refused counts a refusal, and gives it the code that its publisher reads.
@@ -106,11 +107,25 @@ func (s srtAuthorizer) refused(code srt.Code, err error) error {
 type srtPublish struct {
 	*session
 	demuxer *mpegts.Demuxer
+	refused error // once the transport stream is seen to lack what was asked for
+}
+
+// newSRTPublish takes a program of what comes, or with 0 the first that can be played.
+func newSRTPublish(s *session, program uint16) *srtPublish {
+	p := &srtPublish{session: s}
+	p.demuxer = mpegts.New(mpegts.Options{Sink: s, Program: program, Warn: func(w mpegts.Warning) {
+		if w.Code == mpegts.NoProgram {
+			p.refused = refuse("%s, which program=%d asks for: name another, or leave program out to take the first", w.Message, program)
+			return
+		}
+		s.warn(w)
+	}})
+	return p
 }
 
 func (p *srtPublish) Write(b []byte) error {
 	_, err := p.demuxer.Write(b)
-	return err
+	return cmp.Or(p.refused, err)
 }
 
 // Stats tells operators how the connection does.

@@ -188,7 +188,7 @@ func (p *puller) receive(ctx context.Context, epoll *libsrt.Epoll, u libsrt.Sock
 		left:  func(c *conn) { ended = c.end.err },
 		conns: map[libsrt.Socket]*conn{}, breaking: map[libsrt.Socket]*conn{},
 	}
-	l.adopt(ctx, u, a, Request{Name: p.opts.Name})
+	l.adopt(ctx, u, a, Request{Name: p.opts.Name, Program: p.to.Program})
 	if err := l.run(ctx, func() bool { return len(l.conns) > 0 }); err != nil {
 		return err
 	}
