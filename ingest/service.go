@@ -47,8 +47,9 @@ type Service struct {
 	bus     eventBus
 	streams *event.Directory
 	srt     []srtListener
-	ready   chan struct{}   // closed once the facts of all streams are known
-	life    context.Context // of Run: sessions begin once it runs, and close with it
+	pulls   chan func(context.Context) // to be run by Run
+	ready   chan struct{}              // closed once the facts of all streams are known
+	life    context.Context            // of Run: sessions begin once it runs, and close with it
 
 	mu         sync.Mutex
 	publishing map[event.StreamID]*session // nil while its epoch is being claimed
@@ -72,6 +73,7 @@ func New(opts Options) *Service {
 		opts:       opts,
 		bus:        opts.Bus.As("ingest"),
 		streams:    event.NewDirectory(),
+		pulls:      make(chan func(context.Context)),
 		ready:      make(chan struct{}),
 		life:       context.Background(),
 		publishing: map[event.StreamID]*session{},
@@ -112,6 +114,16 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, l := range s.srt {
 		group.Go(func() error { return l.serve(ctx) })
 	}
+	group.Go(func() error {
+		for {
+			select {
+			case pull := <-s.pulls:
+				group.Go(func() error { pull(ctx); return nil })
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 	return group.Wait()
 }
 
@@ -129,7 +141,7 @@ func (s *Service) revoke(state event.StreamState) {
 	s.mu.Lock()
 	p := s.publishing[state.ID]
 	s.mu.Unlock()
-	if p == nil || state.Seq <= p.claimed || !state.Removed && p.key == state.Key {
+	if p == nil || state.Seq <= p.claimed || !state.Removed && (p.keyless || p.key == state.Key) {
 		return
 	}
 	reason := "its publish key was changed"
