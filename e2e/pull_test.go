@@ -74,6 +74,9 @@ func TestAPullThatCannotBeSaysWhy(t *testing.T) {
 	i.addStream("concert")
 	removed := background(t, binary, "pull", "srt://127.0.0.1:9", "--as", "concert", "--data", i.data)
 	waitFor(t, 15*time.Second, "the pull to begin", func() bool { return contains(removed.log, "next_try_in=") })
+	if _, errOut, code := runShoal(t, "pull", "srt://127.0.0.1:9", "--as", "concert", "--data", i.data); code != 2 || !strings.Contains(errOut, "pulled already") {
+		t.Errorf("a second pull: exit %d, %s", code, errOut)
+	}
 	i.shoal("stream", "rm", "concert", "--yes", "--data", i.data)
 	gone := background(t, binary, "pull", "srt://127.0.0.1:9", "--as", "live", "--data", i.data)
 	waitFor(t, 15*time.Second, "the pull to begin", func() bool { return contains(gone.log, "next_try_in=") })

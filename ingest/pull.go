@@ -32,11 +32,12 @@ func (s *Service) Pull(ctx context.Context, name, url string, log *slog.Logger) 
 	if err != nil {
 		return refuse("%s", err)
 	}
-	if err := s.await(ctx, streamName); err != nil {
+	state, err := s.await(ctx, streamName)
+	if err != nil {
 		return err
 	}
 	ended := make(chan error, 1)
-	run := func(life context.Context) { ended <- s.pull(ctx, life, streamName, url, log) }
+	run := func(life context.Context) { ended <- s.pull(ctx, life, state, url, log) }
 	select {
 	case s.pulls <- run:
 		return <-ended
@@ -48,11 +49,11 @@ func (s *Service) Pull(ctx context.Context, name, url string, log *slog.Logger) 
 }
 
 // await waits a moment for a stream to be known.
-func (s *Service) await(ctx context.Context, name event.StreamName) error {
+func (s *Service) await(ctx context.Context, name event.StreamName) (event.StreamState, error) {
 	select {
 	case <-s.ready:
 	case <-ctx.Done():
-		return ctx.Err()
+		return event.StreamState{}, ctx.Err()
 	}
 	ctx, cancel := context.WithTimeout(ctx, newlyAdded)
 	defer cancel()
@@ -62,34 +63,37 @@ func (s *Service) await(ctx context.Context, name event.StreamName) error {
 		state, known := s.streams.Named(name)
 		err := byOperator(name)(&state, known)
 		if err == nil {
-			return nil
+			return state, nil
 		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			return err
+			return state, err
 		}
 	}
 }
 
-func (s *Service) pull(ctx, life context.Context, name event.StreamName, url string, log *slog.Logger) error {
+func (s *Service) pull(ctx, life context.Context, state event.StreamState, url string, log *slog.Logger) error {
 	calling, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	defer context.AfterFunc(life, func() { stop(ErrStopped) })()
-	may := byOperator(name)
-	log.Info("pulling from an SRT source", obs.KeyName, name)
+	if !s.beginPull(state.ID, stop) {
+		return refuse("stream %q is being pulled already: stop that pull first", state.Name)
+	}
+	defer s.endPull(state.ID)
+	if newest, ok := s.streams.Get(state.ID); ok && newest.Removed {
+		s.stopPull(newest)
+	}
+	log.Info("pulling from an SRT source", obs.KeyName, state.Name)
 	err := srt.Pull(calling, url, srt.PullOptions{
-		Name: string(name), Log: log, Metrics: s.opts.Metrics.SRT,
+		Name: string(state.Name), Log: log, Metrics: s.opts.Metrics.SRT,
 		Limits: srt.Limits{Idle: s.opts.Idle, BytesPerSecond: s.opts.ByteRate},
 		Start: func(starting context.Context, r srt.Request) (srt.Handler, error) {
-			p, err := s.startAs(starting, r.Name, may, true, r.Remote, r.Encoder)
-			if err == nil {
-				return pulled{newSRTPublish(p, r.Program), calling}, nil
+			p, err := s.startAs(starting, r.Name, byOperator(state.Name), true, r.Remote, r.Encoder)
+			if err != nil {
+				return nil, err
 			}
-			if state, known := s.streams.Named(name); may(&state, known) != nil {
-				stop(err) // it will not come back
-			}
-			return nil, err
+			return pulled{newSRTPublish(p, r.Program), calling}, nil
 		},
 	})
 	switch {
@@ -99,6 +103,32 @@ func (s *Service) pull(ctx, life context.Context, name event.StreamName, url str
 		return nil
 	}
 	return context.Cause(calling)
+}
+
+// beginPull keeps a stream for one pull, which stop ends.
+func (s *Service) beginPull(id event.StreamID, stop context.CancelCauseFunc) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, busy := s.pulling[id]; busy {
+		return false
+	}
+	s.pulling[id] = stop
+	return true
+}
+
+func (s *Service) endPull(id event.StreamID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.pulling, id)
+}
+
+// stopPull ends the pull of a stream that was removed, which will not come back.
+func (s *Service) stopPull(state event.StreamState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if stop := s.pulling[state.ID]; stop != nil {
+		stop(byOperator(state.Name)(&state, true))
+	}
 }
 
 // pulled is a publish that ends well when its pull is told to end.

@@ -53,6 +53,7 @@ type Service struct {
 
 	mu         sync.Mutex
 	publishing map[event.StreamID]*session // nil while its epoch is being claimed
+	pulling    map[event.StreamID]context.CancelCauseFunc
 }
 
 // New returns a service that Run starts.
@@ -77,6 +78,7 @@ func New(opts Options) *Service {
 		ready:      make(chan struct{}),
 		life:       context.Background(),
 		publishing: map[event.StreamID]*session{},
+		pulling:    map[event.StreamID]context.CancelCauseFunc{},
 	}
 }
 
@@ -132,6 +134,9 @@ func (s *Service) apply(id event.StreamID, seq uint64, f event.StreamFact) error
 	switch f.(type) {
 	case event.PublishKeySet, event.StreamRemoved:
 		s.revoke(state)
+	}
+	if state.Removed {
+		s.stopPull(state)
 	}
 	return nil
 }
