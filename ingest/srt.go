@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest/mpegts"
 	"github.com/shoalcast/shoal/ingest/srt"
@@ -30,7 +32,7 @@ type SRTOptions struct {
 // ErrNoSRT, and all else works.
 func (s *Service) ListenSRT(ctx context.Context, address string, o SRTOptions) (netip.AddrPort, error) {
 	server, err := srt.New(srt.Options{
-		Authorize: srtAuthorizer{s}, Passphrase: o.Passphrase, Latency: o.Latency,
+		Authorize: s.srtAuthorizer(), Passphrase: o.Passphrase, Latency: o.Latency,
 		Limits: srt.Limits{Idle: s.opts.Idle, BytesPerSecond: s.opts.ByteRate},
 		Log:    s.opts.Log, Metrics: s.opts.Metrics.SRT,
 	})
@@ -43,6 +45,10 @@ func (s *Service) ListenSRT(ctx context.Context, address string, o SRTOptions) (
 	}
 	s.srt = append(s.srt, srtListener{server, l})
 	return l.Addr(), nil
+}
+
+func (s *Service) srtAuthorizer() srtAuthorizer {
+	return srtAuthorizer{s, rate.NewLimiter(askAgain, askAgain)}
 }
 
 // srtListener is an address, and the server that takes who calls there.
@@ -59,9 +65,23 @@ func (l srtListener) serve(ctx context.Context) error {
 }
 
 // srtAuthorizer decides who may publish over SRT.
-type srtAuthorizer struct{ *Service }
+type srtAuthorizer struct {
+	*Service
+	again *rate.Limiter // of handshakes about which the bus is asked
+}
 
-// Check decides by what the bus said so far; Start asks it.
+// The bus is asked about a handshake that would be refused, for the key may have been
+// changed a moment ago. Handshakes come by the thread that receives all data of a
+// listener, so it is asked briefly and seldom: a flood of wrong keys costs two questions
+// a second, and is refused by what the bus said so far.
+const (
+	askAgain  = 2 // a second
+	askAtMost = 20 * time.Millisecond
+)
+
+// Check decides by what the bus said so far, and asks it before it refuses a key, as far
+// as it may. Of a stream that was added a moment ago it knows nothing: who publishes to
+// it before ingest has heard of it is to try again. Start asks the bus about everybody.
 func (s srtAuthorizer) Check(r srt.Request) error {
 	select {
 	case <-s.ready:
@@ -73,7 +93,7 @@ func (s srtAuthorizer) Check(r srt.Request) error {
 		return &srt.Refusal{Code: srt.BadRequest, Reason: err.Error()}
 	}
 	state, known := s.streams.Named(name)
-	if err := authorize(&state, known, r.Key); err != nil {
+	if err := authorize(&state, known, r.Key); err != nil && !s.newKey(name, r.Key) {
 		return s.refused(srt.Unauthorized, err)
 	}
 	s.mu.Lock()
@@ -83,6 +103,17 @@ func (s srtAuthorizer) Check(r srt.Request) error {
 		return s.refused(srt.Conflict, taken(name))
 	}
 	return nil
+}
+
+// newKey asks the bus whether a key that seems wrong is the stream's.
+func (s srtAuthorizer) newKey(name event.StreamName, key string) bool {
+	if !s.again.Allow() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.life, askAtMost)
+	defer cancel()
+	_, err := s.authenticate(ctx, name, withKey(key))
+	return err == nil
 }
 
 func (s srtAuthorizer) Start(ctx context.Context, r srt.Request) (srt.Handler, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/bus/bustest"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/srt"
 	"github.com/shoalcast/shoal/internal/obs"
 )
 
@@ -191,4 +192,45 @@ func TestAPublisherSaysWhichProgramOfItsTransportStreamIsPlayed(t *testing.T) {
 	until(t, "all three are refused with a sentence", func() bool {
 		return strings.Count(w.log.String(), "the program is not a number from 1 to 65535") >= 3
 	})
+}
+
+func TestAKeyChangedAMomentAgoIsLetThroughTheHandshakeAndAFloodOfWrongOnesIsNot(t *testing.T) {
+	b := bustest.Start(t)
+	addStream(t, b)
+	s, seen := spied(b, Options{Instance: "a/1"})
+	known := make(chan struct{}, 2)
+	known <- struct{}{}
+	known <- struct{}{} // of what stands there now
+	hear := make(chan struct{})
+	seen.follow = func() {
+		select {
+		case <-known:
+		case <-hear:
+		}
+	}
+	run(t, s)
+	defer close(hear)
+	a := s.srtAuthorizer()
+	ask := func(key string) error { return a.Check(srt.Request{Name: "live", Key: key}) }
+	fact(t, b, event.PublishKeySet{Key: event.DigestOf([]byte("changed"))})
+	if err := ask("changed"); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+	before := seen.asked.Load()
+	const flood = 5000
+	for range flood {
+		if ask("guessed") == nil {
+			t.Fatal("a wrong key was let through")
+		}
+	}
+	if n := seen.asked.Load() - before; n > 10 {
+		t.Errorf("the bus was asked %d times about %d wrong keys", n, flood)
+	}
+	// The old key is refused where the bus is asked about everybody.
+	if err := ask(testKey); err != nil {
+		t.Errorf("the old key, which only the bus knows to be old: %v", err)
+	}
+	if _, err := s.start(t.Context(), "live", testKey, "", ""); err == nil {
+		t.Error("the old key still publishes")
+	}
 }

@@ -39,8 +39,8 @@ type Request struct {
 
 // Authorizer decides who may publish.
 type Authorizer interface {
-	// Check decides in the handshake, by what is known here and now: it must not wait,
-	// for no other handshake goes on meanwhile. An error refuses; the peer reads the
+	// Check decides in the handshake, by what is known here and now: it must not wait for
+	// longer than moments, for nothing else that comes to the listener is read meanwhile. An error refuses; the peer reads the
 	// code of a *Refusal, and Failed for other errors.
 	Check(r Request) error
 	// Start is called when the connection stands, and gives what receives it. It may
