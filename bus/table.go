@@ -20,6 +20,7 @@ import (
 //	STREAM    shoal.stream.<stream>                event.StreamFact
 //	PEERS     shoal.peer.<region>.<stream>         event.PeerFact; <stream> may be an infohash
 //	DEAD      shoal.dead.<consumer>                what a consumer gave up on
+//	(none)    shoal.receiver.<stream>              event.ReceiverReport, of the publish that comes now
 //	(none)    shoal.control.<stream>.<session>     advice to one page
 //	TELEMETRY shoal.telemetry.<stream>.<session>   event.Report, a line each
 //	SINKS     shoal.sink.<name>                    how far a sink of telemetry is, in its own format
@@ -68,6 +69,14 @@ func closeOf(subject string) (event.StreamID, event.Rendition, error) {
 	r, err := event.ParseRendition(second)
 	return id, r, err
 }
+
+// receivers begins the subjects of receiver reports.
+const (
+	receivers    = subjectRoot + ".receiver."
+	allReceivers = receivers + "*"
+)
+
+func receiverSubject(id event.StreamID) string { return receivers + string(id) }
 
 func controlSubject(id event.StreamID, session string) string {
 	return subjectRoot + ".control." + string(id) + "." + session

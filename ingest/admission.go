@@ -28,6 +28,25 @@ func authorize(s *event.StreamState, known bool, key string) error {
 	return nil
 }
 
+// permit decides whether who asks may publish a stream; known says that there is one of
+// the name asked for.
+type permit func(s *event.StreamState, known bool) error
+
+// withKey permits whoever has the stream's publish key.
+func withKey(key string) permit {
+	return func(s *event.StreamState, known bool) error { return authorize(s, known, key) }
+}
+
+// byOperator permits every stream that there is, for what the operator asks for.
+func byOperator(name event.StreamName) permit {
+	return func(s *event.StreamState, known bool) error {
+		if !known || s.Removed {
+			return refuse("there is no stream %q: make it with: shoal stream add %s", name, name)
+		}
+		return nil
+	}
+}
+
 // taken refuses the second publisher of a stream on one server.
 func taken(name event.StreamName) error {
 	return refuse("stream %q already has a publisher: stop that one first", name)

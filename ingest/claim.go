@@ -17,10 +17,9 @@ const (
 	nobody = event.StreamID("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 )
 
-// authenticate returns the named stream's state as it is now, if key is its publish
-// key. It costs one question to the bus, and all the stream's facts only when the fold
+// authenticate returns the named stream's state as it is now, if it is permitted. It costs one question to the bus, and all the stream's facts only when the fold
 // has fallen behind them.
-func (s *Service) authenticate(ctx context.Context, name event.StreamName, key string) (event.StreamState, error) {
+func (s *Service) authenticate(ctx context.Context, name event.StreamName, may permit) (event.StreamState, error) {
 	state, known := s.streams.Named(name)
 	if !known {
 		state.ID = nobody
@@ -32,12 +31,12 @@ func (s *Service) authenticate(ctx context.Context, name event.StreamName, key s
 	if err != nil {
 		return state, fmt.Errorf("read stream %s: %w", name, err)
 	}
-	return state, authorize(&state, known, key)
+	return state, may(&state, known)
 }
 
-// claim reserves the next epoch by compare-and-set for a publisher that has the key,
-// and returns the stream's state with the claim in it.
-func (s *Service) claim(ctx context.Context, state event.StreamState, key string) (event.StreamState, error) {
+// claim reserves the next epoch by compare-and-set for who is permitted, and
+// returns the stream's state with the claim in it.
+func (s *Service) claim(ctx context.Context, state event.StreamState, may permit) (event.StreamState, error) {
 	for range claimTries {
 		lastPiece, err := s.lastSign(ctx, &state)
 		if err != nil {
@@ -59,7 +58,7 @@ func (s *Service) claim(ctx context.Context, state event.StreamState, key string
 		if state, err = s.bus.StreamState(ctx, state.ID); err != nil {
 			return state, fmt.Errorf("read stream %s: %w", state.ID, err)
 		}
-		if err := authorize(&state, true, key); err != nil {
+		if err := may(&state, true); err != nil {
 			return state, err
 		}
 	}

@@ -51,7 +51,17 @@ func state(t *testing.T, b *bus.Bus) event.StreamState {
 type spy struct {
 	eventBus
 	asked, replays atomic.Int64
+	follow         func()                                              // before a fact is folded
 	append         func(ctx context.Context, f event.StreamFact) error // before a fact is appended
+}
+
+func (s *spy) FollowStreams(ctx context.Context, caughtUp func(), fn func(event.StreamID, uint64, event.StreamFact) error) error {
+	return s.eventBus.FollowStreams(ctx, caughtUp, func(id event.StreamID, seq uint64, f event.StreamFact) error {
+		if s.follow != nil {
+			s.follow()
+		}
+		return fn(id, seq, f)
+	})
 }
 
 func (s *spy) LastFact(ctx context.Context, id event.StreamID) (uint64, error) {

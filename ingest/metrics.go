@@ -17,11 +17,16 @@ type Metrics struct {
 	Refused    prometheus.Counter
 	RTMP       *rtmp.Metrics
 	SRT        *srt.Metrics
+	Receivers  *Receivers
 }
 
 // NewMetrics registers the ingest's metrics; a nil registerer keeps them private.
 func NewMetrics(reg prometheus.Registerer) *Metrics {
 	f := promauto.With(reg)
+	receivers := &Receivers{}
+	if reg != nil {
+		reg.MustRegister(receivers)
+	}
 	return &Metrics{
 		Publishers: f.NewGauge(prometheus.GaugeOpts{Name: "shoal_ingest_publishers", Help: "Publishers connected and admitted."}),
 		Pieces:     f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_pieces_total", Help: "Pieces published on the bus."}),
@@ -30,5 +35,6 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		Refused:    f.NewCounter(prometheus.CounterOpts{Name: "shoal_ingest_refused_total", Help: "Publish attempts refused."}),
 		RTMP:       rtmp.NewMetrics(reg),
 		SRT:        srt.NewMetrics(reg),
+		Receivers:  receivers,
 	}
 }

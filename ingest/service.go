@@ -38,6 +38,7 @@ type eventBus interface {
 	AppendStreamFact(ctx context.Context, id event.StreamID, f event.StreamFact, expectLast uint64) (uint64, error)
 	LastPieceAt(ctx context.Context, id event.StreamID, r event.Rendition) (time.Time, error)
 	NewPieceWriter() *bus.PieceWriter
+	PublishReceiverReport(id event.StreamID, r event.ReceiverReport) error
 }
 
 // Service accepts publishers and publishes their pieces.
@@ -46,11 +47,13 @@ type Service struct {
 	bus     eventBus
 	streams *event.Directory
 	srt     []srtListener
-	ready   chan struct{}   // closed once the facts of all streams are known
-	life    context.Context // of Run: sessions begin once it runs, and close with it
+	pulls   chan func(context.Context) // to be run by Run
+	ready   chan struct{}              // closed once the facts of all streams are known
+	life    context.Context            // of Run: sessions begin once it runs, and close with it
 
 	mu         sync.Mutex
 	publishing map[event.StreamID]*session // nil while its epoch is being claimed
+	pulling    map[event.StreamID]context.CancelCauseFunc
 }
 
 // New returns a service that Run starts.
@@ -71,9 +74,11 @@ func New(opts Options) *Service {
 		opts:       opts,
 		bus:        opts.Bus.As("ingest"),
 		streams:    event.NewDirectory(),
+		pulls:      make(chan func(context.Context)),
 		ready:      make(chan struct{}),
 		life:       context.Background(),
 		publishing: map[event.StreamID]*session{},
+		pulling:    map[event.StreamID]context.CancelCauseFunc{},
 	}
 }
 
@@ -111,6 +116,16 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, l := range s.srt {
 		group.Go(func() error { return l.serve(ctx) })
 	}
+	group.Go(func() error {
+		for {
+			select {
+			case pull := <-s.pulls:
+				group.Go(func() error { pull(ctx); return nil })
+			case <-ctx.Done():
+				return nil
+			}
+		}
+	})
 	return group.Wait()
 }
 
@@ -120,6 +135,9 @@ func (s *Service) apply(id event.StreamID, seq uint64, f event.StreamFact) error
 	case event.PublishKeySet, event.StreamRemoved:
 		s.revoke(state)
 	}
+	if state.Removed {
+		s.stopPull(state)
+	}
 	return nil
 }
 
@@ -128,7 +146,7 @@ func (s *Service) revoke(state event.StreamState) {
 	s.mu.Lock()
 	p := s.publishing[state.ID]
 	s.mu.Unlock()
-	if p == nil || state.Seq <= p.claimed || !state.Removed && p.key == state.Key {
+	if p == nil || state.Seq <= p.claimed || !state.Removed && (p.keyless || p.key == state.Key) {
 		return
 	}
 	reason := "its publish key was changed"

@@ -24,7 +24,8 @@ type session struct {
 	id      event.StreamID
 	name    event.StreamName
 	epoch   event.Epoch
-	key     event.Digest // SHA-256 of the publish key it was admitted by
+	key     event.Digest // SHA-256 of the publish key that was in force when it began
+	keyless bool         // it was not admitted by a key, but by the operator
 	claimed uint64       // sequence of the claim, which was made under that key
 
 	ctx     context.Context
@@ -38,8 +39,13 @@ type session struct {
 	once    sync.Once
 }
 
-// start claims an epoch and returns the session that publishes into it.
+// start claims an epoch for a publisher with a key and returns the session that
+// publishes into it.
 func (s *Service) start(ctx context.Context, name, key, remote, encoder string) (*session, error) {
+	return s.startAs(ctx, name, withKey(key), false, remote, encoder)
+}
+
+func (s *Service) startAs(ctx context.Context, name string, may permit, keyless bool, remote, encoder string) (*session, error) {
 	select {
 	case <-s.ready:
 	case <-ctx.Done():
@@ -49,18 +55,18 @@ func (s *Service) start(ctx context.Context, name, key, remote, encoder string) 
 	if err != nil {
 		return nil, refuse("%s", err)
 	}
-	state, err := s.authenticate(ctx, streamName, key)
+	state, err := s.authenticate(ctx, streamName, may)
 	if err != nil {
 		return nil, err
 	}
 	if !s.reserve(state.ID) {
 		return nil, taken(state.Name)
 	}
-	if state, err = s.claim(ctx, state, key); err != nil {
+	if state, err = s.claim(ctx, state, may); err != nil {
 		s.release(state.ID)
 		return nil, err
 	}
-	p := s.open(ctx, state, remote)
+	p := s.open(ctx, state, keyless, remote)
 	// The key may have been changed between the claim and now.
 	if newest, ok := s.streams.Get(p.id); ok {
 		s.revoke(newest)
@@ -74,7 +80,7 @@ func (s *Service) start(ctx context.Context, name, key, remote, encoder string) 
 }
 
 // open returns a session that publishes into the epoch just claimed.
-func (s *Service) open(ctx context.Context, state event.StreamState, remote string) *session {
+func (s *Service) open(ctx context.Context, state event.StreamState, keyless bool, remote string) *session {
 	p := &session{
 		service: s,
 		log:     s.opts.Log.With(obs.KeyName, state.Name, obs.KeyEpoch, state.LastEpoch, obs.KeyRemote, remote),
@@ -82,6 +88,7 @@ func (s *Service) open(ctx context.Context, state event.StreamState, remote stri
 		name:    state.Name,
 		epoch:   state.LastEpoch,
 		key:     state.Key,
+		keyless: keyless,
 		claimed: state.Seq,
 		writer:  s.bus.NewPieceWriter(),
 	}

@@ -47,6 +47,7 @@ type node struct {
 	connections int // how many HTTP ones are open at most
 	running     datadir.Running
 	reloads     []func(context.Context) error
+	pull        pulls // nil where no ingest runs
 	closers     []func()
 	dashToken   string    // of the dashboard, where this start made it: it is to be printed
 	stopBy      time.Time // when the process must be gone; set once it begins to stop
@@ -371,7 +372,7 @@ func (n *node) control(hup <-chan os.Signal) error {
 	}
 	n.running.Control = path
 	n.group.Add(proc.Intake, "control", func(ctx context.Context) error {
-		return serveHTTP(ctx, l, controlHandler(n.reload), n.log)
+		return serveHTTP(ctx, l, controlHandler(n.reload, n.pull, n.log), n.log)
 	})
 	n.group.Add(proc.Service, "reload", func(ctx context.Context) error {
 		for {

@@ -50,6 +50,7 @@ func (n *node) addIngest(ctx context.Context, i ingestFlags) error {
 		return err
 	}
 	n.ready.add("ingest", closed(s.Ready()))
+	n.pull = s.Pull
 	n.group.Add(proc.Intake, "ingest", s.Run)
 	return nil
 }

@@ -16,6 +16,7 @@ type tables struct {
 	pat      sections
 	version  int // of the PAT; -1 before the first
 	parts    map[byte][]byte
+	wanted   int // how many parts the PAT has
 	programs []*program
 	byPID    map[uint16]*sections // of PMTs
 	chosen   *program
@@ -104,6 +105,7 @@ func (d *Demuxer) programs(b []byte, pat *astits.PATData) {
 		d.packets = 0
 	}
 	t.parts[b[6]] = bytes.Clone(b)
+	t.wanted = int(b[7]) + 1
 	for _, e := range pat.Programs {
 		if e.ProgramNumber == 0 || len(t.programs) >= maxPrograms { // 0 is the network's table
 			continue
@@ -162,7 +164,7 @@ func (d *Demuxer) pick() *program {
 			sound = p
 		}
 	}
-	if d.opts.Program != 0 && len(d.tables.programs) > 0 && !slices.ContainsFunc(d.tables.programs, func(p *program) bool { return p.number == d.opts.Program }) {
+	if d.opts.Program != 0 && len(d.tables.parts) == d.tables.wanted && len(d.tables.programs) > 0 && !slices.ContainsFunc(d.tables.programs, func(p *program) bool { return p.number == d.opts.Program }) {
 		d.warnings.once(NoProgram, "the stream has no program %d", d.opts.Program)
 	}
 	return sound

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -294,48 +293,6 @@ func TestAListenerOnAllAddressesTakesBothFamilies(t *testing.T) {
 			t.Errorf("the remote is %s", r.request.Remote)
 		}
 	}
-}
-
-// Publishers that come and go leave no memory behind.
-func TestMemoryIsFlatOverReconnects(t *testing.T) {
-	h := open(t, srt.Options{})
-	round := func() {
-		s := call(t, h.addr, structured("camera", key), 0)
-		r := h.next()
-		s.send(3, time.Millisecond)
-		s.close()
-		_ = r.wait(t)
-		eventually(t, "the name is free", func() bool { return h.connections() == 0 })
-	}
-	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
-	for range 5 {
-		round()
-	}
-	var resident int64
-	before, goroutines := heap(), runtime.NumGoroutine()
-	rounds := 15
-	if os.Getenv("SHOAL_SOAK") != "" {
-		rounds = 500
-	}
-	for i := range rounds {
-		round()
-		if i == rounds/5 {
-			resident = rss(t) // the library keeps closed sockets for a while
-		}
-	}
-	if now := rss(t); now > resident+16<<20 {
-		t.Errorf("the process has %d bytes more, its library's included", now-resident)
-	}
-	t.Logf("resident: %d bytes after %d reconnects, %d after %d", resident, rounds/5, rss(t), rounds)
-	if after := heap(); after > before+1<<20 {
-		t.Errorf("%d bytes became %d", before, after)
-	}
-	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
 }
 
 // A pull gets what a listener sends, calls again when that goes away, and ends with its context.

@@ -244,6 +244,13 @@ func (l *logBuffer) Write(b []byte) (int, error) {
 	return l.b.Write(b)
 }
 
+// reset forgets what was written.
+func (l *logBuffer) reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.b.Reset()
+}
+
 func (l *logBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

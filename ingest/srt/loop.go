@@ -163,7 +163,6 @@ func (l *loop) finish(c *conn, f fault) {
 	l.work.Go(func() { l.lib.Close(c.socket) })
 	c.cancel()
 	l.metrics.Connections.Dec()
-	l.metrics.Buffered.Sub(float64(c.stats.Buffered))
 	l.metrics.Ended.WithLabelValues(f.cause).Inc()
 	level := slog.LevelWarn
 	if f.cause == CauseDone || f.cause == CauseStopped {
@@ -215,7 +214,6 @@ func (l *loop) measure(c *conn) {
 	l.metrics.Lost.Add(float64(max(s.Lost-c.stats.Lost, 0)))
 	l.metrics.Dropped.Add(float64(max(s.Dropped-c.stats.Dropped, 0)))
 	l.metrics.Retransmitted.Add(float64(max(s.Retransmitted, 0)))
-	l.metrics.Buffered.Add(float64(s.Buffered - c.stats.Buffered))
 	s.Retransmitted += c.stats.Retransmitted
 	c.stats = s
 	c.mu.Lock()

@@ -2,16 +2,15 @@ package srt
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// Metrics are counted by Servers and pulls. NewMetrics makes them all. The figures of
-// the receivers are sums over all connections: a label per connection would grow
-// without bound. Those of one connection go to its Handler (StatsHandler).
+// Metrics are counted by Servers and pulls. NewMetrics makes them all. Counts are sums
+// over all connections, those that have ended included; the figures of one go to its
+// Handler (StatsHandler).
 type Metrics struct {
 	Connections   prometheus.Gauge   // open connections
 	Bytes         prometheus.Counter // received
 	Lost          prometheus.Counter // packets missed, which may have come later
 	Retransmitted prometheus.Counter // packets received that were sent again
 	Dropped       prometheus.Counter // packets given up
-	Buffered      prometheus.Gauge   // bytes that wait in receive buffers
 	RTT           prometheus.Observer
 	// Ended counts connections that ended, by cause: one of the Cause constants.
 	Ended *prometheus.CounterVec
@@ -47,14 +46,13 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		Lost:          counter("shoal_srt_lost_packets_total", "SRT packets missed, most of which were sent again."),
 		Retransmitted: counter("shoal_srt_retransmitted_packets_total", "SRT packets received that were sent again."),
 		Dropped:       counter("shoal_srt_dropped_packets_total", "SRT packets given up because they did not come in time."),
-		Buffered:      gauge("shoal_srt_receive_buffer_bytes", "Bytes that wait for their time in SRT receive buffers."),
 		RTT:           rtt,
 		Ended: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "shoal_srt_ended_total", Help: "SRT connections that ended or were refused, by cause.",
 		}, []string{"cause"}),
 	}
 	if r != nil {
-		r.MustRegister(m.Connections, m.Bytes, m.Lost, m.Retransmitted, m.Dropped, m.Buffered, rtt, m.Ended)
+		r.MustRegister(m.Connections, m.Bytes, m.Lost, m.Retransmitted, m.Dropped, rtt, m.Ended)
 	}
 	return m
 }

@@ -27,6 +27,9 @@ type Request struct {
 	Key    string // publish key as given, "" when there is none; never logged here
 	User   string // as given, "" when there is none
 	Remote string // the peer's address
+	// Program is the program to take of a transport stream with several, 0 where none
+	// was named.
+	Program uint16
 	// Encoder is the version of the peer's SRT, as "SRT 1.5.1"; empty in Check.
 	Encoder string
 	// Latency is how long what arrives waits for what is lost, as agreed with the peer;
@@ -36,8 +39,8 @@ type Request struct {
 
 // Authorizer decides who may publish.
 type Authorizer interface {
-	// Check decides in the handshake, by what is known here and now: it must not wait,
-	// for no other handshake goes on meanwhile. An error refuses; the peer reads the
+	// Check decides in the handshake, by what is known here and now: it must not wait for
+	// longer than moments, for nothing else that comes to the listener is read meanwhile. An error refuses; the peer reads the
 	// code of a *Refusal, and Failed for other errors.
 	Check(r Request) error
 	// Start is called when the connection stands, and gives what receives it. It may
@@ -107,7 +110,7 @@ func codeOf(err error) libsrt.Reject {
 		return libsrt.Reject(r.Code)
 	case errors.Is(err, errMode):
 		return libsrt.BadMode
-	case errors.Is(err, errStreamID):
+	case errors.Is(err, errStreamID), errors.Is(err, errProgram):
 		return libsrt.BadRequest
 	}
 	return libsrt.Internal
@@ -119,5 +122,5 @@ func requestOf(peer netip.AddrPort, streamID string) (Request, error) {
 	if err != nil {
 		return Request{}, err
 	}
-	return Request{Name: id.Name, Key: id.Key, User: id.User, Remote: peer.String()}, nil
+	return Request{Name: id.Name, Key: id.Key, User: id.User, Program: id.Program, Remote: peer.String()}, nil
 }

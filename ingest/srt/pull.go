@@ -74,7 +74,7 @@ func Pull(ctx context.Context, address string, o PullOptions) error {
 			pause.Reset()
 		}
 		wait := pause.NextBackOff()
-		p.log.Warn("the SRT pull stopped", obs.KeyError, err, "retry_in", wait)
+		p.log.Warn("no longer, or not yet, connected to the SRT source", obs.KeyError, err, "next_try_in", wait.Round(10*time.Millisecond))
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -104,6 +104,7 @@ func (p *puller) once(ctx context.Context) error {
 	for _, a := range addrs {
 		var u libsrt.Socket
 		if u, err = p.dial(ctx, epoll, a); err == nil {
+			p.log.Info("connected to the SRT source")
 			return p.receive(ctx, epoll, u, a)
 		}
 		if ctx.Err() != nil {
@@ -168,6 +169,8 @@ func (p *puller) dial(ctx context.Context, epoll *libsrt.Epoll, a netip.AddrPort
 
 func (p *puller) rejected(r libsrt.Reject) string {
 	switch r {
+	case 0:
+		return "the connection was ended at once, or the library does not say why"
 	case libsrt.Unauthorized:
 		return "the listener does not accept the key or the stream id"
 	case libsrt.Conflict:
@@ -188,7 +191,7 @@ func (p *puller) receive(ctx context.Context, epoll *libsrt.Epoll, u libsrt.Sock
 		left:  func(c *conn) { ended = c.end.err },
 		conns: map[libsrt.Socket]*conn{}, breaking: map[libsrt.Socket]*conn{},
 	}
-	l.adopt(ctx, u, a, Request{Name: p.opts.Name})
+	l.adopt(ctx, u, a, Request{Name: p.opts.Name, Program: p.to.Program})
 	if err := l.run(ctx, func() bool { return len(l.conns) > 0 }); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,6 +15,7 @@ import (
 var (
 	errStreamID = errors.New("the stream id is not #!::r=NAME,m=publish,s=KEY or NAME?key=KEY")
 	errMode     = errors.New("the stream id asks for something else than m=publish")
+	errProgram  = errors.New("the program is not a number from 1 to 65535: it is the program_number in the transport stream's PAT")
 )
 
 // StreamID is what a stream id says of a publish.
@@ -21,6 +23,9 @@ type StreamID struct {
 	Name string // resource, without a leading "live/"
 	Key  string // publish key, "" when there is none
 	User string // as given, "" when there is none
+	// Program is the program_number (ISO/IEC 13818-1, 2.4.4.5) to take of a transport
+	// stream with several; 0 when none is named.
+	Program uint16
 }
 
 // structured begins a stream id of the access control syntax; nested one of its
@@ -31,8 +36,8 @@ const (
 )
 
 // ParseStreamID reads a stream id of at most 512 bytes. It has the access control
-// syntax, "#!::r=NAME,m=publish,u=USER,s=KEY" with keys in any order, or is
-// "NAME?key=KEY". Values may hold percent-escapes, which is how a comma is written.
+// syntax, "#!::r=NAME,m=publish,u=USER,s=KEY,program=N" with keys in any order, or is
+// "NAME?key=KEY&program=N"; program is Shoal's own, and may be left out. Values may hold percent-escapes, which is how a comma is written.
 // Keys it does not know are left alone, as the guidelines ask; one given twice is an error.
 func ParseStreamID(s string) (StreamID, error) {
 	switch {
@@ -88,6 +93,10 @@ func parseStructured(s string) (StreamID, error) {
 			id.Key = value
 		case "u":
 			id.User = value
+		case "program":
+			if id.Program, err = parseProgram(value); err != nil {
+				return StreamID{}, err
+			}
 		case "m":
 			if value != "publish" {
 				return StreamID{}, errMode
@@ -116,17 +125,35 @@ func parsePlain(s string) (StreamID, error) {
 	if strings.ContainsAny(id.Name, "#=,?") {
 		return StreamID{}, errStreamID
 	}
+	seen := map[string]bool{}
 	for part := range strings.SplitSeq(query, "&") {
-		v, ok := strings.CutPrefix(part, "key=")
-		if !ok {
+		key, v, _ := strings.Cut(part, "=")
+		if key != "key" && key != "program" {
 			continue
 		}
-		if id.Key, err = url.QueryUnescape(v); err != nil {
+		if seen[key] {
+			return StreamID{}, errStreamID
+		}
+		seen[key] = true
+		value, err := url.QueryUnescape(v)
+		if err != nil {
 			return StreamID{}, fmt.Errorf("%w: %w", errStreamID, err)
 		}
-		break
+		if key == "key" {
+			id.Key = value
+		} else if id.Program, err = parseProgram(value); err != nil {
+			return StreamID{}, err
+		}
 	}
 	return id, nil
+}
+
+func parseProgram(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, errProgram
+	}
+	return uint16(n), nil
 }
 
 // printable reports whether s is text without control characters: it goes to logs.

@@ -25,6 +25,15 @@ func TestStreamIDs(t *testing.T) {
 		{"live/camera?a=b&key=a%26b", srt.StreamID{Name: "camera", Key: "a&b"}, true},
 		{"camera%3Fkey%3Dk", srt.StreamID{Name: "camera", Key: "k"}, true},
 		{"camera", srt.StreamID{Name: "camera"}, true},
+		{"#!::r=camera,m=publish,s=k,program=2", srt.StreamID{Name: "camera", Key: "k", Program: 2}, true},
+		{"camera?key=k&program=65535", srt.StreamID{Name: "camera", Key: "k", Program: 65535}, true},
+		{"camera?program=7&key=k", srt.StreamID{Name: "camera", Key: "k", Program: 7}, true},
+		{"#!::r=camera,m=publish,s=k,program=", srt.StreamID{}, false},
+		{"#!::r=camera,m=publish,s=k,program=two", srt.StreamID{}, false},
+		{"camera?key=k&program=0", srt.StreamID{}, false}, // the network's own table
+		{"camera?key=k&program=65536", srt.StreamID{}, false},
+		{"camera?key=k&program=-1", srt.StreamID{}, false},
+		{"camera?program=1&program=2", srt.StreamID{}, false},
 		{"", srt.StreamID{}, false},
 		{"?key=k", srt.StreamID{}, false},
 		{"live/", srt.StreamID{}, false},
@@ -52,7 +61,7 @@ func TestStreamIDs(t *testing.T) {
 
 // Whatever a stranger sends is read without a panic, and what is read is fit for a log.
 func FuzzStreamID(f *testing.F) {
-	for _, s := range []string{"#!::r=camera,m=publish,s=k", "camera?key=k", "%23%21%3A%3Ar%3Da", "#!:{", "a%", "#!::r=%2Flive/,m=publish"} {
+	for _, s := range []string{"#!::r=camera,m=publish,s=k", "camera?key=k", "%23%21%3A%3Ar%3Da", "#!:{", "a%", "#!::r=%2Flive/,m=publish", "a?program=1&key=b", "#!::program=2,r=a,m=publish"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -17,13 +17,14 @@ type Address struct {
 	StreamID   string // as sent; at most 512 bytes
 	Passphrase string // 10 to 79 bytes, or none
 	Latency    time.Duration
+	Program    uint16 // to take of a transport stream with several; 0: the first that can be
 }
 
 // maxLatency bounds what an address may ask for: receive buffers hold no more.
 const maxLatency = 10 * time.Second
 
-// ParseURL reads srt://host:port?streamid=…&passphrase=…&latency=…, the latency in
-// milliseconds as the SRT tools have it. What else it says must not contradict: the
+// ParseURL reads srt://host:port?streamid=…&passphrase=…&latency=…&program=…, the latency
+// in milliseconds as the SRT tools have it, the program as in stream ids. What else it says must not contradict: the
 // mode is caller, the transtype live. Its errors do not show the passphrase.
 func ParseURL(s string) (Address, error) {
 	u, err := url.Parse(s)
@@ -52,6 +53,11 @@ func ParseURL(s string) (Address, error) {
 			return Address{}, fmt.Errorf("the latency %q is not 0 to %d, milliseconds", v, maxLatency/time.Millisecond)
 		}
 		a.Latency = time.Duration(ms) * time.Millisecond
+	}
+	if v := q.Get("program"); v != "" {
+		if a.Program, err = parseProgram(v); err != nil {
+			return Address{}, err
+		}
 	}
 	return a, checkPassphrase(a.Passphrase)
 }
