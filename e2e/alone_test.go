@@ -41,6 +41,7 @@ func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
 	packager := alone("packager", "--sessions", sessions)
 	keyring := alone("keyring", "--sessions", sessions, "--session-length", "10s")
 	ingest := alone("ingest", "--rtmp", rtmp, "--srt", "")
+	transcoder := alone("transcoder", "--renditions", "90p")
 	seeder := alone("seeder", "--http", web, "--torrent", freePort(t), "--webrtc", "")
 	for _, secret := range []string{"keys", "sessions"} {
 		for _, i := range []*instance{packager, ingest, seeder} {
@@ -73,15 +74,25 @@ func TestEachServiceRunsAloneAndComesBackAfterAKill(t *testing.T) {
 		}
 		return len(state.Sessions)
 	}
+	smaller := func() (newest event.Position) {
+		for _, e := range seeder.manifest("concert").entriesOf(t, "v1") {
+			if !e.Gap {
+				newest = e.Position()
+			}
+		}
+		return newest
+	}
 	shown := pieces{}
-	for _, i := range []*instance{ingest, packager, seeder, keyring} {
+	for _, i := range []*instance{ingest, packager, transcoder, seeder, keyring} {
 		before, had, written := shown.note(t, seeder.manifest("concert")), records(), size(t, file)
+		made := smaller()
 		i.kill()
 		i.start()
 		waitFor(t, 30*time.Second, "entries after a kill of the "+i.service, func() bool {
 			last := seeder.manifest("concert").last(t)
 			return before.Before(last) && (i != ingest || last.Epoch > before.Epoch)
 		})
+		waitFor(t, 30*time.Second, "the smaller rendition after a kill of the "+i.service, func() bool { return made.Before(smaller()) })
 		if i == keyring {
 			waitFor(t, 30*time.Second, "the next session record", func() bool { return records() > had })
 		}
