@@ -21,6 +21,7 @@ export interface Stock {
 const starts = {
   hls: `
     const hls = new Hls({ lowLatencyMode: true });
+    window.hls = hls;
     window.stock = { errors: [], version: Hls.version, latency: () => hls.latency };
     // It says so too when it looks for its distance from live, which is no error of a server's.
     const settling = [Hls.ErrorDetails.BUFFER_STALLED_ERROR, Hls.ErrorDetails.BUFFER_SEEK_OVER_HOLE];
