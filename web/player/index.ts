@@ -8,5 +8,6 @@ export { useHls } from "./hls.ts";
 export type { LinkOptions, PlayerOptions } from "./options.ts";
 export { Player, type Moment, type State } from "./player.ts";
 export type { Stats } from "./stats.ts";
+export type { Quality } from "./qualities.ts";
 export type { Provenance, Verdict } from "./provenance.ts";
 export type { PeerView, SwarmView, View } from "./view.ts";

@@ -95,6 +95,12 @@ export class Origin {
     return manifestFrom(await getJson(this.url(path), signal));
   }
 
+  /** The names of the renditions that can be played now, in few bytes: as the multivariant playlist has them. */
+  async offered(signal?: AbortSignal): Promise<string[]> {
+    const text = await getText(this.url("index.m3u8"), signal);
+    return [...text.matchAll(/^([a-z][a-z0-9]{0,15})\/index\.m3u8$/gm)].map((m) => m[1]!);
+  }
+
   /** Lets this page subscribe to the stream's entries for a while. */
   async pass(path: string, signal?: AbortSignal): Promise<Pass> {
     return passFrom(await getJson(this.url(path), signal));

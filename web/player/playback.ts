@@ -4,6 +4,7 @@ import type Hls from "hls.js";
 import type { Fragment, HlsConfig, Part } from "hls.js";
 import { timescale, type Entry } from "./documents.ts";
 import { classOf, configure, type HlsClass, loadHls } from "./hls.ts";
+import { addLevels, levelOf, renditionOf } from "./levels.ts";
 import { fragmentLoader } from "./loader.ts";
 import { steer, type Target } from "./live.ts";
 import { playlistLoader, reload } from "./playlists.ts";
@@ -69,14 +70,18 @@ class Playback implements Run {
   private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
   private epoch = 0;
   private jumpedAt = Number.NEGATIVE_INFINITY;
+  private wish: string | null; // the rendition to keep to once it is there
+  private offered = 0; // renditions that hls.js was told of
+  private loading: Fragment | null = null;
   private behind = true; // the playhead may be far from live, at a keyframe that is long past
 
   constructor(
     private readonly hls: Hls,
-    { video, session, url, on, target, maxBuffer }: RunOptions,
+    { video, session, url, on, target, maxBuffer, quality }: RunOptions,
     private readonly leave: (hls: Hls) => void,
   ) {
     [this.video, this.session, this.on, this.target, this.maxBuffer] = [video, session, on, target, maxBuffer];
+    this.wish = quality;
     target.reset();
     this.liveFrom = session.joinedAt?.issued ?? 0;
     hls.stopLoad();
@@ -110,7 +115,7 @@ class Playback implements Run {
       maxBufferLength: maxAhead, // from that keyframe to live
       testBandwidth: false,
       enableWorker: false, // fMP4 needs no transmuxing, and hls.js makes its worker of a blob, which the page allows not
-      pLoader: playlistLoader(session, startBehind) as never,
+      pLoader: playlistLoader(session, startBehind, () => this.hls.levels) as never,
       fLoader: fragmentLoader({
         get: (url, what, signal) => session.get(url, what, signal),
         delivered: (url, got) => {
@@ -138,6 +143,7 @@ class Playback implements Run {
       const first = hls.levels.findIndex((l) => reload(l.uri)?.r === this.session.playedRendition);
       if (first >= 0) hls.startLevel = first;
     });
+    hear(Events.FRAG_LOADING, (_, data) => (this.loading = data.frag));
     hear(Events.LEVEL_SWITCHING, (_, { uri }) => {
       const r = reload(uri)?.r;
       if (r) this.liveFrom = Math.max(this.liveFrom, this.session.follow(r));
@@ -201,6 +207,32 @@ class Playback implements Run {
     return span > 0 ? (8 * recent.reduce((s, m) => s + m.entry.size, 0)) / span : 0;
   }
 
+  chosen(): string | null {
+    return this.wish ?? (gone(this.hls) ? null : renditionOf(this.hls, this.hls.manualLevel));
+  }
+
+  choose(rendition: string | null): void {
+    this.wish = rendition;
+    if (rendition === null) this.hls.loadLevel = -1;
+    else this.keepToWish();
+  }
+
+  /** Keeps to the rendition that is wished for, if it is there. From then on hls.js knows, which gives up what cannot be had. */
+  private keepToWish(): void {
+    const level = this.wish === null ? -1 : levelOf(this.hls, this.wish);
+    if (level < 0) return;
+    this.wish = null;
+    this.hls.loadLevel = level;
+  }
+
+  /** Tells hls.js of renditions that came since it began. */
+  private gain(): void {
+    if (this.session.size === this.offered) return;
+    this.offered = this.session.size;
+    addLevels(this.hls, this.session.offers(), this.loading);
+    this.keepToWish();
+  }
+
   /** hls.js has put a piece or segment on the timeline: note where, and how soon it could be played. */
   private buffered(frag: Fragment, part: Part | null): void {
     const url = part ? part.url : frag.url;
@@ -242,7 +274,10 @@ class Playback implements Run {
     }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (video.paused || video.seeking || video.readyState < 3) return;
-    if (this.stalls.playedOnce) this.catchUp();
+    if (this.stalls.playedOnce) {
+      this.catchUp();
+      this.gain();
+    }
     const playing = this.playing();
     if (playing) this.session.played(playing.entry, playing.into);
     const now = performance.now() / 1000;

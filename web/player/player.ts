@@ -11,6 +11,7 @@ import { Meter } from "./meter.ts";
 import { HttpError, isDown, isTimeout, type Manifest, Origin } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
+import { bestFirst, type Quality } from "./qualities.ts";
 import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
 import type { Moment, State } from "./moment.ts";
 import type { Run, Runner } from "./runs.ts";
@@ -38,6 +39,7 @@ const sampleMs = 100;
 const refineMs = 3_000; // after the first picture, when starting is over
 const quietMs = 1_500; // without a new entry for this long, ask the manifest
 const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
+const lookMs = 1_000; // to the first look at which renditions there are; the time to the next doubles each time
 const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
 const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
@@ -71,6 +73,7 @@ export class Player extends EventTarget {
   private key: string | null = null;
   private endedAt: Position | null = null;
   private vanished = false; // while it ran
+  private wish: string | null = null; // the rendition to keep to
   private running: AbortController | null = null;
   private wake: () => void = () => undefined;
   private readonly listeners = new AbortController();
@@ -146,6 +149,24 @@ export class Player extends EventTarget {
 
   toLive(): void {
     this.playback?.toLive();
+  }
+
+  /** The renditions that there are now, the best first; "change" is dispatched when it changes. Empty while nothing plays. */
+  get qualities(): Quality[] {
+    return (this.session?.offers() ?? []).map(({ rendition, width, height, bitrate }) => ({ rendition, width, height, bitrate })).sort(bestFirst);
+  }
+
+  /**
+   * The name of the rendition that is kept to, one of `qualities`; null, as it begins, where the player takes the one that
+   * suits the network. Remembered as long as this player; while the rendition cannot be had, another is played.
+   */
+  get quality(): string | null {
+    return this.playback ? this.playback.chosen() : this.wish;
+  }
+  set quality(rendition: string | null) {
+    this.wish = rendition;
+    this.playback?.choose(rendition);
+    this.changed();
   }
 
   /** The viewer chooses how far to take part; it is remembered for this server. */
@@ -251,6 +272,7 @@ export class Player extends EventTarget {
       ...this.moment(),
       ...(this.manifest?.policy ?? nothing),
       ...{ mode, limit, ask, most, chosen: choice.mode, upCap: choice.upCap },
+      ...{ qualities: this.qualities, quality: this.quality },
       swarm: this.swarmView(),
       telemetry: this.telling(),
     };
@@ -416,6 +438,7 @@ export class Player extends EventTarget {
     let failure: unknown = null;
     let allowedAt = performance.now();
     let renewedAt = performance.now();
+    let [lookAt, pause] = [performance.now() + lookMs, lookMs];
     const trouble = () => {
       check = true;
       this.wake();
@@ -433,7 +456,7 @@ export class Player extends EventTarget {
     this.report(); // before anything comes
     if (document.hidden) this.session.hide(true);
     this.playback = this.runner.run({
-      ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target },
+      ...{ video: this.video, session: this.session, url: this.origin.url("index.m3u8"), target: this.target, quality: this.wish },
       maxBuffer: maxBuffer === undefined ? Number.POSITIVE_INFINITY : maxBuffer / 2,
       on: {
         piece: (entries) => {
@@ -466,6 +489,11 @@ export class Player extends EventTarget {
           void this.policyChanged(signal).then((yes) => yes && trouble(), () => undefined);
         }
         check ||= performance.now() > renewedAt + renewMs;
+        if (performance.now() > lookAt) {
+          pause = Math.min(2 * pause, allowedMs);
+          lookAt = performance.now() + pause;
+          void this.origin.offered(signal).then((all) => all.some((r) => this.session?.has(r) === false) && trouble(), () => undefined);
+        }
         if (rejoin) {
           rejoin = false;
           // While the origin is down, what others bring is better than nothing.
@@ -494,7 +522,7 @@ export class Player extends EventTarget {
           continue;
         }
         this.manifest = m;
-        this.session.renew(m);
+        if (this.session.renew(m)) this.changed();
         renewedAt = performance.now();
         await source.learn(m, "edge");
         if (!m.live) return;

@@ -103,8 +103,11 @@ export interface Lists {
 
 type Make = new (config: unknown) => Loader<PlaylistLoaderContext>;
 
-/** Makes the loader class for playlists, which asks nobody. hls.js begins `behind` seconds before the end of the first. */
-export function playlistLoader(lists: Lists, behind: number): Make {
+/**
+ * Makes the loader class for playlists, which asks nobody. hls.js begins `behind` seconds before the end of the first. Its
+ * levels may have got other numbers since it asked.
+ */
+export function playlistLoader(lists: Lists, behind: number, levels: () => readonly unknown[] = () => []): Make {
   let joined = false;
   const adapted = (text: string): string => {
     if (joined) return renumbered(text, shift);
@@ -138,6 +141,8 @@ export function playlistLoader(lists: Lists, behind: number): Make {
             if (signal.aborted) return;
             stats.loaded = stats.total = data.length;
             stats.loading.first = stats.loading.end = performance.now();
+            const level = levels().indexOf(context.levelOrTrack);
+            if (level >= 0) context.level = level;
             callbacks.onSuccess({ url, data, code: 200 }, stats, context, null);
           },
           (err: unknown) => {

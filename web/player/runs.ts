@@ -27,6 +27,8 @@ export interface RunOptions {
   target: Target;
   /** The most media to hold in the decoder, in bytes; Infinity: as usual. */
   maxBuffer: number;
+  /** The rendition to keep to where it is there; null: whichever suits. */
+  quality: string | null;
 }
 
 /** From joining a live stream until it ends, breaks or is stopped. */
@@ -39,6 +41,10 @@ export interface Run {
   ahead(): number;
   /** Of what was played last, in bit/s. */
   bitrate(): number;
+  /** The rendition that it keeps to; null where it takes whichever suits. */
+  chosen(): string | null;
+  /** Keeps to a rendition from the next piece on, as long as it can be had; null: takes whichever suits. */
+  choose(rendition: string | null): void;
   destroy(): void;
 }
 

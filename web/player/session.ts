@@ -8,7 +8,8 @@ import { type Envelope, envelopeFromJson, peek, types } from "./dsse.ts";
 import { Feed } from "./feed.ts";
 import { Listing } from "./listing.ts";
 import type { Meter } from "./meter.ts";
-import { isDown, type Manifest, type Origin } from "./origin.ts";
+import type { Offered } from "./levels.ts";
+import { isDown, type Manifest, type Origin, type RenditionInfo } from "./origin.ts";
 import { type Lists, multivariant } from "./playlists.ts";
 import { BadProof, type Source, type Verified, type Wanted } from "./source.ts";
 import { sleep } from "./sleep.ts";
@@ -49,6 +50,7 @@ const unheardMs = 500;
 const catchUpMs = 3_000;
 /** A tab hidden for less was a glance at another: to leave the swarm's tree and come back would cost all more. */
 const glanceMs = 3_000;
+const maxRenditions = 16;
 /** How long the origin may keep a piece to itself that the swarm may have brought meanwhile. */
 const silentMs = 1_000;
 
@@ -60,7 +62,7 @@ export class Session implements Lists {
   swarming: Swarming | null = null;
   private readonly origin: Origin;
   private readonly source: Source;
-  private readonly manifest: Manifest;
+  private readonly renditions: Map<string, RenditionInfo>;
   private readonly listings = new Map<string, Listing>();
   private readonly bus: Bus | null = null;
   private feed: Feed | null = null;
@@ -79,22 +81,11 @@ export class Session implements Lists {
     const { origin, source, manifest } = o;
     this.origin = origin;
     this.source = source;
-    this.manifest = this.meeting = manifest;
+    this.meeting = manifest;
+    this.renditions = new Map(manifest.renditions);
     const first = [...manifest.renditions.keys()].find((r) => source.book(r).newest);
     this.joinedAt = first ? source.book(first).newest?.entry : undefined;
-    for (const [r, { entries }] of manifest.renditions) {
-      // Not verified yet, but listed: whatever they lead to will be.
-      const listing = new Listing();
-      const known = entries.flatMap((e) => {
-        try {
-          return [entryFrom(peek(e, types.entry))];
-        } catch {
-          return [];
-        }
-      });
-      for (const entry of known.filter((e) => e.r === r).sort(order)) listing.add(entry);
-      this.listings.set(r, listing);
-    }
+    for (const [r, info] of manifest.renditions) this.list(r, info);
     source.learned = (signed) => this.learned(signed);
     source.fetched = ({ envelope }, bytes) => this.swarming?.keep(envelope, bytes);
     source.came = (entry) => this.on.came(entry);
@@ -126,7 +117,7 @@ export class Session implements Lists {
 
   /** bit/s of the best rendition, as its newest pieces have it; 0 where there is one only. */
   topBitrate(): number {
-    return this.listings.size < 2 ? 0 : Math.max(...[...this.listings.values()].map((l) => l.bitrate()));
+    return this.size < 2 ? 0 : Math.max(...[...this.listings.values()].map((l) => l.bitrate()));
   }
 
   /** Takes part in the swarm, or does so otherwise than before; null leaves it. */
@@ -160,10 +151,52 @@ export class Session implements Lists {
     return sum(this.before, this.swarming?.counts ?? none);
   }
 
-  /** Takes from a newer manifest where peers meet, and the servers of WebRTC, whose credentials do not last. */
-  renew(m: Manifest): void {
+  /**
+   * Takes from a newer manifest where peers meet, the servers of WebRTC, whose credentials do not last, and the renditions
+   * that came since: those of a ladder begin after their source. Reports whether there are any.
+   */
+  renew(m: Manifest): boolean {
+    const before = this.size;
     this.meeting = m;
     this.swarming?.setIceServers(m.ice);
+    for (const [r, info] of m.renditions) {
+      if (this.renditions.has(r) || this.renditions.size >= maxRenditions || info.entries.length === 0) continue;
+      this.renditions.set(r, info);
+      this.list(r, info);
+    }
+    return this.size > before;
+  }
+
+  /** How many renditions are known here. */
+  get size(): number {
+    return this.renditions.size;
+  }
+
+  /** Reports whether a rendition is known here. */
+  has(r: string): boolean {
+    return this.renditions.has(r);
+  }
+
+  /** The renditions that are known. */
+  offers(): Offered[] {
+    return [...this.renditions].map(([rendition, { codecs, width, height }]) => {
+      const bitrate = Math.round(this.listings.get(rendition)!.bitrate());
+      return { rendition, codecs, width, height, bitrate, url: this.origin.url(`${rendition}/index.m3u8`) };
+    });
+  }
+
+  /** Begins the list of a rendition's entries with those of a manifest. Not verified yet, but listed: whatever they lead to will be. */
+  private list(r: string, { entries }: RenditionInfo): void {
+    const listing = new Listing();
+    const known = entries.flatMap((e) => {
+      try {
+        return [entryFrom(peek(e, types.entry))];
+      } catch {
+        return [];
+      }
+    });
+    for (const entry of known.filter((e) => e.r === r).sort(order)) listing.add(entry);
+    this.listings.set(r, listing);
   }
 
   /** The playhead is `into` seconds into a piece. */
@@ -177,7 +210,7 @@ export class Session implements Lists {
   }
 
   multivariant(): string {
-    return multivariant(this.manifest.renditions, (r) => this.listings.get(r)!.bitrate());
+    return multivariant(this.renditions, (r) => this.listings.get(r)!.bitrate());
   }
 
   async current(): Promise<void> {
@@ -308,7 +341,7 @@ export class Session implements Lists {
       iceServers: meeting.ice,
       ...part,
       rendition: this.followed,
-      renditions: [...this.manifest.renditions.keys()],
+      renditions: [...this.renditions.keys()],
       from: { epoch: newest.epoch, n: newest.n + 1 },
       ...(this.o.maxBytes === undefined ? {} : { maxBytes: this.o.maxBytes }),
       on: {

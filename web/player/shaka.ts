@@ -143,6 +143,16 @@ class ShakaRun implements Run {
     return session.listing(session.playedRendition)?.bitrate() ?? 0;
   }
 
+  chosen(): string | null {
+    return this.player.getConfiguration().abr.enabled ? null : this.o.session.playedRendition;
+  }
+
+  choose(rendition: string | null): void {
+    this.player.configure("abr.enabled", rendition === null);
+    const track = this.player.getVariantTracks().find((t) => t.originalVideoId !== null && reload(new URL(t.originalVideoId, "http://x").href)?.r === rendition);
+    if (track) this.player.selectVariantTrack(track);
+  }
+
   private async begin(uri: string): Promise<void> {
     const { player, o } = this;
     const { session, video, on } = o;
@@ -150,6 +160,7 @@ class ShakaRun implements Run {
     try {
       if (player.getMediaElement() !== video) await player.attach(video);
       if (!this.over) await player.load(uri, null, "application/x-mpegurl");
+      if (!this.over && o.quality !== null) this.choose(o.quality);
     } catch (err) {
       this.fail(err);
     }

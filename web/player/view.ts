@@ -2,8 +2,10 @@
 import type { Consent, Limit, Mode } from "./consent.ts";
 import type { Counts, Second } from "./meter.ts";
 import type { Moment } from "./moment.ts";
+import type { Quality } from "./qualities.ts";
 
 export type { Consent, Limit, Mode } from "./consent.ts";
+export type { Quality } from "./qualities.ts";
 export type { Counts, Deliverer, Second } from "./meter.ts";
 
 /** One connection of the swarm. */
@@ -50,4 +52,6 @@ export interface View extends Moment {
   most: Mode; // the most that can be chosen here
   swarm: SwarmView;
   telemetry: Telling;
+  qualities: Quality[]; // the best first
+  quality: string | null; // the name of the rendition that the viewer keeps to; null: whichever suits
 }

@@ -3,9 +3,10 @@
 import type Hls from "hls.js";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { launch, open } from "./support/browser.ts";
-import { eventually, Shoal, type Stream } from "./support/shoal.ts";
+import { launch, open, playing, stats, until } from "./support/browser.ts";
+import { eventually, Shoal, type Stream, swarming } from "./support/shoal.ts";
 import { OtherSite, type Stock } from "./support/stock.ts";
+import { plays, viewing, watched } from "./support/watching.ts";
 
 const ladder = "--renditions=240p,180p,120p";
 const heights = [120, 180, 240, 360];
@@ -17,19 +18,19 @@ let site: OtherSite;
 let stream: Stream;
 
 beforeAll(async () => {
-  [browser, shoal, site] = await Promise.all([launch(), Shoal.start([...alone, ladder]), OtherSite.start()]);
+  [browser, shoal, site] = await Promise.all([launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]), Shoal.start([...alone, ladder]), OtherSite.start()]);
   stream = await shoal.add("concert");
   shoal.ffmpeg(stream, { size: "640x360", gop: 30 });
-  await offered(stream, 4);
+  await offered(shoal, stream, 4);
 });
 afterAll(async () => {
   await Promise.all([browser?.close(), shoal?.stop(), site?.stop()]);
 });
 
 /** Waits until the origin offers so many renditions, of which each has three whole segments. */
-async function offered(s: Stream, count: number): Promise<void> {
+async function offered(at: Shoal, s: Stream, count: number): Promise<void> {
   const text = async (path: string) => {
-    const got = await fetch(`${shoal.http}/live/${s.name}/${path}`);
+    const got = await fetch(`${at.http}/live/${s.name}/${path}`);
     return got.ok ? await got.text() : "";
   };
   await eventually(`${count} renditions of ${s.name}`, async () => {
@@ -90,4 +91,97 @@ describe("a plain page with hls.js", () => {
       await context.close();
     });
   }
+});
+
+const flags = { "over HTTP alone": alone, "with the swarm": swarming };
+
+for (const [how, those] of Object.entries(flags)) {
+  describe(`our page, ${how},`, () => {
+    let own: Shoal;
+    let s: Stream;
+    beforeAll(async () => {
+      own = those === alone ? shoal : await Shoal.start([...those, ladder]);
+      s = own === shoal ? stream : await own.add("concert");
+      if (own !== shoal) own.ffmpeg(s, { size: "640x360", gop: 30 });
+      await offered(own, s, 4);
+    });
+    afterAll(async () => {
+      if (own !== shoal) await own?.stop();
+    });
+
+    test("goes down and up through all renditions as its viewer chooses, never stalls, and verifies everything", async () => {
+      await viewing(browser, s.watch_url, async (page) => {
+        await plays(page, s, 3);
+        const peers = those === alone ? 0 : 1;
+        await until(page, "in the swarm", (v) => v.swarm.peers.length >= peers);
+        expect((await stats(page)).qualities.map((q) => q.height)).toEqual([360, 240, 180, 120]);
+        await observe(page);
+        for (const r of ["v1", "v2", "v3", "v2", "v1", "v0", "v3", "v0"]) {
+          await page.selectOption("#rendition", r);
+          await shows(page, { v0: 360, v1: 240, v2: 180, v3: 120 }[r]!);
+        }
+        await page.selectOption("#rendition", "");
+        await watched(page, 1);
+        const { waited, heldMs, seconds } = await seen(page);
+        expect({ waited, held: heldMs > 500 }).toEqual({ waited: 0, held: false });
+        expect(seconds).toBeGreaterThan(5);
+        expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0, quality: null });
+      });
+    });
+  });
+}
+
+describe("our page by itself", () => {
+  test("goes down where the network is too slow for the source, and up again when it is no longer", async () => {
+    await viewing(browser, stream.watch_url, async (page) => {
+      await plays(page, stream, 3);
+      await shows(page, 360);
+      const cdp = await page.context().newCDPSession(page);
+      const limit = (kbits: number) =>
+        cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 20, downloadThroughput: kbits < 0 ? -1 : (kbits * 1000) / 8, uploadThroughput: -1 });
+      await limit(450);
+      await eventually("a smaller picture", async () => (await height(page)) < 360, 30_000);
+      await watched(page, 4);
+      expect(await height(page)).toBeLessThan(360);
+      await limit(-1);
+      await shows(page, 360, 40_000);
+      expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0, quality: null });
+    });
+  });
+
+  test("that was open before the stream began gets the other renditions when they come, and plays on meanwhile", async () => {
+    const s = await shoal.add("morning");
+    await viewing(browser, s.watch_url, async (page) => {
+      await until(page, "offline", (v) => v.state === "offline");
+      const encoder = shoal.ffmpeg(s, { size: "640x360", gop: 30 });
+      await playing(page);
+      await observe(page);
+      const v = await until(page, "offered all renditions", (v) => v.qualities.length === 4, 30_000);
+      expect(v.state).toBe("playing");
+      for (const r of ["v3", "v0", "v1"]) {
+        await page.selectOption("#rendition", r);
+        await shows(page, { v0: 360, v1: 240, v3: 120 }[r]!);
+      }
+      await watched(page, 2);
+      expect((await seen(page)).waited).toBe(0);
+      expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0, quality: "v1" });
+      await encoder.stop();
+    });
+  });
+
+  test("goes to another rendition when the one that it plays is made no longer, and plays on", async () => {
+    await viewing(browser, stream.watch_url, async (page) => {
+      await plays(page, stream, 3);
+      await page.selectOption("#rendition", "v2");
+      await shows(page, 180);
+      await observe(page);
+      const at = Date.now();
+      shoal.killEncoders();
+      await eventually("another rendition", async () => (await height(page)) !== 180, 20_000);
+      console.log(`after ${Date.now() - at} ms: ${JSON.stringify(await seen(page))}`);
+      expect((await stats(page)).quality).toBeNull();
+      await watched(page, 4);
+      expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0 });
+    });
+  });
 });

@@ -1,7 +1,8 @@
-// Play, sound, volume, full screen: by button and by key.
+// Play, sound, volume, quality, full screen: by button and by key.
 import type { Player } from "../player.ts";
 import type { View } from "../view.ts";
 import { finder, icon, type Root, set, write } from "./dom.ts";
+import { qualityChoice } from "./quality-choice.ts";
 
 const idleMs = 3_000;
 
@@ -75,7 +76,9 @@ export function controls(root: Root, keys: EventTarget, signal: AbortSignal, pla
   for (const name of ["pointermove", "pointerdown", "keydown", "focusin"]) stage.addEventListener(name, wake);
   document.addEventListener("fullscreenchange", wake, { signal });
 
+  const drawQuality = qualityChoice(el<HTMLSelectElement>("rendition"), (r) => (player().quality = r));
   const draw = (s: View) => {
+    drawQuality(s);
     const can = s.state === "playing" || s.state === "paused";
     label(el("play"), video.paused ? "Play" : "Pause", video.paused ? "play" : "pause");
     label(el("mute"), video.muted ? "Turn sound on" : "Turn sound off", video.muted ? "muted" : "loud");

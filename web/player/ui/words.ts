@@ -31,6 +31,12 @@ export function quality(v: { width: number; height: number; bitrate: number }): 
   return parts.join(" · ");
 }
 
+/** What can be chosen of the renditions, each with its name; the empty one leaves it to the player. */
+export function qualityChoices(v: Pick<View, "qualities" | "quality" | "height">): [rendition: string, name: string][] {
+  const auto = v.quality === null && v.height > 0 ? `Auto (${v.height}p)` : "Auto";
+  return [["", auto], ...v.qualities.map((q): [string, string] => [q.rendition, q.height > 0 ? `${q.height}p` : rate(q.bitrate)])];
+}
+
 /** What came in the last minute, by source, and what was given in it. */
 export function lastMinute(v: View): Counts & { up: number; all: number } {
   const sum = { peer: 0, seed: 0, edge: 0, origin: 0, up: 0, all: 0 };

@@ -87,6 +87,12 @@ export class Shoal {
     await ended(child, "SIGKILL");
   }
 
+  /** Ends the programs that make its renditions, as the kernel does when memory is short. */
+  killEncoders(): void {
+    const children = execFileSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.child!.pid)], { encoding: "utf8" });
+    for (const [, pid] of children.matchAll(/^\s*(\d+) ffmpeg$/gm)) process.kill(Number(pid), "SIGKILL");
+  }
+
   async add(name: string): Promise<Stream> {
     const { stdout } = await promisify(execFile)(binary, ["stream", "add", name, "--json", "--data", this.data]);
     return JSON.parse(stdout) as Stream;
