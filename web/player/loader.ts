@@ -63,7 +63,9 @@ export function fragmentLoader(hooks: LoaderHooks): Make {
         const size = got.bytes.byteLength;
         const now = performance.now();
         Object.assign(this.stats, { loaded: size, total: size, chunkCount: 1 });
-        this.stats.loading.first = Math.max(this.stats.loading.start, now - Math.max(1, got.ms));
+        // As if asked for when it began to come: neither the origin's holding it nor its having been fetched ahead tells
+        // how fast the network is.
+        this.stats.loading.start = this.stats.loading.first = now - Math.max(1, got.ms);
         this.stats.loading.end = now;
         hooks.delivered(url, got);
         callbacks.onSuccess({ url, data: exact(got), code: 200 }, this.stats, context, null);

@@ -65,6 +65,14 @@ function renumbered(text: string, by: number): string {
   return text.replace(/^#EXT-X-MEDIA-SEQUENCE:(\d+)/m, (_, n) => `#EXT-X-MEDIA-SEQUENCE:${Number(n) + by}`);
 }
 
+/**
+ * The playlist that a switch begins with. hls.js lays it beside the one before by their dates if both have any; these say when
+ * segments arrived, so they are not as far apart as the media is. Without, it goes by numbers, which all renditions share.
+ */
+export function undated(text: string): string {
+  return text.replace(/^#EXT-X-PROGRAM-DATE-TIME:.*\n/gm, "");
+}
+
 /** What a request for a media playlist asks for. */
 export interface Reload {
   r: string;
@@ -118,7 +126,8 @@ export function playlistLoader(lists: Lists, behind: number, levels: () => reado
     const ask = reload(url);
     if (ask?.msn) ask.msn = Math.max(0, ask.msn - shift);
     const text = await playlist(lists, ask, signal);
-    return ask ? adapted(text) : text;
+    if (!ask) return text;
+    return ask.msn === null && joined ? undated(adapted(text)) : adapted(text);
   };
   return class PlaylistLoader implements Loader<PlaylistLoaderContext> {
     context: PlaylistLoaderContext | null = null;

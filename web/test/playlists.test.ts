@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { joinable, multivariant, reload } from "../player/playlists.ts";
+import { joinable, multivariant, reload, undated } from "../player/playlists.ts";
 
 const none = { width: 0, height: 0, codecs: "", entries: [] };
 
@@ -57,6 +57,11 @@ describe("a joiner's first playlist", () => {
     expect(reload(`${url}?_HLS_msn=8`)).toEqual({ r: "v0", msn: 8, part: -1, skip: false });
     expect(reload(url)).toEqual({ r: "v0", msn: null, part: -1, skip: false });
     expect(reload("http://h/live/x/index.m3u8")).toBeNull();
+  });
+
+  test("after a switch is laid beside the one before by its numbers, not by when its segments arrived", () => {
+    const text = media([2, "K"], [1, "K"]).replaceAll(/^#EXTINF/gm, "#EXT-X-PROGRAM-DATE-TIME:2026-01-01T00:00:00.000Z\n#EXTINF");
+    expect(undated(text)).toBe(media([2, "K"], [1, "K"]));
   });
 
   test("is left alone when it has no media", () => {

@@ -34,6 +34,8 @@ export function swarming(v: View, peers = [...viewers, ...servers]): View {
     ...v,
     ...{ mode: "share", chosen: "share", consent: "ask", sensitive: false, relay: true, limit: "", upCap: 5e6, ask: false, most: "share" },
     telemetry: "on",
+    qualities: [],
+    quality: null,
     swarm: { state: "on", detail: "", peers, bytes: { peer: 61e6, seed: 6e6, edge: 3e6, origin: 4e6 }, uploaded: 41.3e6, up: 1_100_000, minute: minute() },
   };
 }
