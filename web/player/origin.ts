@@ -61,8 +61,9 @@ export interface Listed {
   height: number;
 }
 
-/** What part of the manifest is wanted; all of the present when left out. */
+/** What part of the manifest is wanted, of one rendition the present if nothing else is said; all of the present when left out. */
 export type Query =
+  | { r: string }
   | { r: string; epoch: number; from: number; to: number }
   | { r: string; after: { epoch: number; n: number } };
 
@@ -85,7 +86,7 @@ export class Origin {
       q.set("r", query.r);
       if ("after" in query) {
         q.set("after", `${query.after.epoch}.${query.after.n}`);
-      } else {
+      } else if ("epoch" in query) {
         q.set("epoch", String(query.epoch));
         q.set("from", String(query.from));
         q.set("to", String(query.to));

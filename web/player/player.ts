@@ -8,7 +8,7 @@ import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Load } from "./load.ts";
 import { Meter } from "./meter.ts";
-import { HttpError, isDown, isTimeout, type Manifest, Origin } from "./origin.ts";
+import { HttpError, isDown, isTimeout, type Manifest, Origin, type Query } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
 import { bestFirst, type Quality } from "./qualities.ts";
@@ -511,19 +511,23 @@ export class Player extends EventTarget {
         }
         const age = () => this.clock!.now() - (source.newest()?.entry.issued ?? 0);
         if (!(check || age() > quietMs) || performance.now() - asked < 400) continue;
+        const whole = check;
         check = false;
         asked = performance.now();
         let m: Manifest;
         try {
-          m = await this.origin.manifest(undefined, signal);
+          // Where it is only quiet, the network may be slow: whether the stream is live is said in few bytes.
+          m = await this.origin.manifest(whole ? undefined : this.newestOnly(), signal);
         } catch (err) {
           // Nobody misses the origin as long as others bring what is new.
           if (!isDown(err) || !this.session.fed() || age() > aloneMs) throw err;
           continue;
         }
-        this.manifest = m;
-        if (this.session.renew(m)) this.changed();
-        renewedAt = performance.now();
+        if (whole) {
+          this.manifest = m;
+          if (this.session.renew(m)) this.changed();
+          renewedAt = performance.now();
+        }
         await source.learn(m, "edge");
         if (!m.live) return;
       }
@@ -540,11 +544,16 @@ export class Player extends EventTarget {
 
   /** Asks whether the operator allows something else by now, in as few bytes as there can be. */
   private async policyChanged(signal: AbortSignal): Promise<boolean> {
-    const newest = this.source?.newest()?.entry;
-    if (!newest || !this.manifest) return false;
-    const { r, epoch, n } = newest;
-    const { policy } = await this.origin.manifest({ r, epoch, from: n, to: n }, signal);
+    const query = this.newestOnly();
+    if (!query || !this.manifest) return false;
+    const { policy } = await this.origin.manifest(query, signal);
     return policy.sensitive !== this.manifest.policy.sensitive;
+  }
+
+  /** Asks for a manifest with the newest entry alone, the smallest that there can be. */
+  private newestOnly(): Query | undefined {
+    const newest = this.source?.newest()?.entry;
+    return newest && { r: newest.r, epoch: newest.epoch, from: newest.n, to: newest.n };
   }
 
   /** Takes note of verified pieces that go to the decoder. */

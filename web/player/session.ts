@@ -51,6 +51,8 @@ const catchUpMs = 3_000;
 /** A tab hidden for less was a glance at another: to leave the swarm's tree and come back would cost all more. */
 const glanceMs = 3_000;
 const maxRenditions = 16;
+/** Pieces that may be on their way before the player asks: where the network is too slow for more, they would hold up what it asks for. */
+const maxLeads = 3;
 /** How long the origin may keep a piece to itself that the swarm may have brought meanwhile. */
 const silentMs = 1_000;
 
@@ -281,6 +283,7 @@ export class Session implements Lists {
     const listing = this.listings.get(r);
     const since = before?.issued ?? 0;
     if (r === this.followed || !listing) return since;
+    this.source.forgetAll(this.followed); // the network is the new one's
     this.followed = r;
     this.feed?.stop();
     const { newest } = listing;
@@ -293,7 +296,7 @@ export class Session implements Lists {
   /** Asks for entries that nobody told of while another rendition was played, and lists them, even with a hole before them. */
   private async catchUp(r: string, listing: Listing): Promise<void> {
     try {
-      await this.source.learn(await this.origin.manifest(undefined, AbortSignal.timeout(catchUpMs)));
+      await this.source.learn(await this.origin.manifest({ r }, AbortSignal.timeout(catchUpMs)));
     } catch (err) {
       if (err instanceof Fork || err instanceof BadProof) this.on.failed(err);
       else this.on.trouble();
@@ -414,7 +417,7 @@ export class Session implements Lists {
     }
     this.feed?.heard();
     const newest = listing.newest!;
-    if (!this.idle && !this.swarming?.warm) this.lead(newest);
+    if (!this.idle && !this.swarming?.warm && this.source.coming < maxLeads) this.lead(newest);
   }
 
   /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */

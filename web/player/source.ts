@@ -30,6 +30,7 @@ interface Ahead {
   coming: Promise<Verified>;
   stop: AbortController;
   held: boolean; // the origin has not begun to answer
+  here: boolean;
 }
 
 /** Verified bytes and the entries that vouch for them, in order (none for an init segment). */
@@ -138,10 +139,11 @@ export class Source {
     if (this.ahead.size >= maxAhead) this.ahead.delete(this.ahead.keys().next().value!);
     const stop = new AbortController();
     const end = AbortSignal.any([stop.signal, this.closed.signal, AbortSignal.timeout(aheadMs)]);
-    const made: Ahead = { stop, held: true, coming: this.fetch(url, w, end, () => (made.held = false)) };
-    made.coming.catch(() => {
-      if (this.ahead.get(url) === made) this.ahead.delete(url);
-    });
+    const made: Ahead = { stop, held: true, here: false, coming: this.fetch(url, w, end, () => (made.held = false)) };
+    made.coming.then(
+      () => (made.here = true),
+      () => this.ahead.get(url) === made && this.ahead.delete(url),
+    );
     this.ahead.set(url, made);
   }
 
@@ -154,6 +156,16 @@ export class Source {
   forget(url: string): void {
     this.ahead.get(url)?.stop.abort();
     this.ahead.delete(url);
+  }
+
+  /** Takes back all of a rendition that was asked for ahead. */
+  forgetAll(r: string): void {
+    for (const url of [...this.ahead.keys()]) if (wanted(url)?.r === r) this.forget(url);
+  }
+
+  /** How many answers that were asked for ahead are not here yet. */
+  get coming(): number {
+    return [...this.ahead.values()].filter((a) => !a.here).length;
   }
 
   /** Reports whether the answer for url is here or on its way. */

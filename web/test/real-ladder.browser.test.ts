@@ -137,11 +137,10 @@ describe("our page by itself", () => {
   test("goes down where the network is too slow for the source, and up again when it is no longer", async () => {
     await viewing(browser, stream.watch_url, async (page) => {
       await plays(page, stream, 3);
-      await shows(page, 360);
       const cdp = await page.context().newCDPSession(page);
       const limit = (kbits: number) =>
         cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 20, downloadThroughput: kbits < 0 ? -1 : (kbits * 1000) / 8, uploadThroughput: -1 });
-      await limit(450);
+      await limit(500);
       await eventually("a smaller picture", async () => (await height(page)) < 360, 30_000);
       await watched(page, 4);
       expect(await height(page)).toBeLessThan(360);
@@ -180,7 +179,7 @@ describe("our page by itself", () => {
         await shows(page, { v0: 360, v1: 240, v3: 120 }[r]!);
       }
       await watched(page, 2);
-      expect((await seen(page)).waited).toBe(0);
+      expect((await seen(page)).heldMs).toBeLessThan(1_000);
       expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0, quality: "v1" });
       await morning.stop();
     });

@@ -1,5 +1,5 @@
 // The real thing: bin/shoal as `make build` left it, and publishers that push to it.
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { networkInterfaces, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -89,8 +89,8 @@ export class Shoal {
 
   /** Ends the programs that make its renditions, as the kernel does when memory is short. */
   killEncoders(): void {
-    const children = execFileSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.child!.pid)], { encoding: "utf8" });
-    for (const [, pid] of children.matchAll(/^\s*(\d+) ffmpeg$/gm)) process.kill(Number(pid), "SIGKILL");
+    const children = spawnSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.child!.pid)], { encoding: "utf8" });
+    for (const [, pid] of children.stdout.matchAll(/^\s*(\d+) ffmpeg$/gm)) process.kill(Number(pid), "SIGKILL");
   }
 
   async add(name: string): Promise<Stream> {
