@@ -2,7 +2,7 @@
 // there is an answer. Whoever brings entries on time (the swarm, NATS, pieces with their entry) keeps it silent.
 import { type Position, timescale } from "./documents.ts";
 import type { Listing } from "./listing.ts";
-import type { Manifest, Origin } from "./origin.ts";
+import { HttpError, type Manifest, type Origin } from "./origin.ts";
 
 export interface FeedEvents {
   /** A manifest that the origin answered with: to be verified and listed. */
@@ -62,8 +62,9 @@ export class Feed {
       try {
         await this.ask(signal);
         retry = retryMs;
-      } catch {
+      } catch (err) {
         if (signal.aborted) return;
+        if (err instanceof HttpError && err.status === 404) this.listing.fallBehind();
         this.on.trouble();
         await this.rest(retry);
         retry = Math.min(2 * retry, mostRetryMs);

@@ -2,6 +2,7 @@
 // any order and from anywhere; nothing here says that they are genuine, since all media that they lead to is checked.
 import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { answers, mediaPlaylist } from "./mediaplaylist.ts";
+import { HttpError } from "./origin.ts";
 
 /** What of the stream stays playable live, in ticks: older segments are no longer listed. */
 const liveWindow = 30 * timescale;
@@ -17,6 +18,7 @@ export class Listing {
   private entries: Entry[] = [];
   private beyond: Entry[] = []; // in order, after a hole
   private closed = false;
+  private behind = false;
   private readonly waiting = new Set<() => void>();
 
   /** The newest entry that is listed. */
@@ -35,6 +37,18 @@ export class Listing {
     this.tell();
   }
 
+  /** It is no longer made, or too slowly: whoever asks for it, or waits, is to take another rendition, until it goes on. */
+  fallBehind(): void {
+    if (this.behind) return;
+    this.behind = true;
+    this.tell();
+  }
+
+  /** Throws what an origin answers for a rendition that fell behind. */
+  check(): void {
+    if (this.behind) throw new HttpError(404, "this rendition has fallen behind: take another");
+  }
+
   /** Takes in an entry; true where it made the list longer. */
   add(e: Entry): boolean {
     const last = this.newest;
@@ -46,7 +60,7 @@ export class Listing {
     this.entries.push(e);
     while (this.beyond[0] && follows(this.newest!, this.beyond[0])) this.entries.push(this.beyond.shift()!);
     this.entries.splice(0, windowStart(this.entries));
-    this.closed = false;
+    this.closed = this.behind = false;
     this.tell();
     return true;
   }
@@ -94,6 +108,7 @@ export class Listing {
   async wait(msn: number, part: number, skip: boolean, signal: AbortSignal): Promise<string> {
     const before = this.closed; // an end is told once
     for (;;) {
+      this.check();
       const answer = answers(this.entries, this.closed, msn, part);
       if (answer === "refuse") throw new TooFarAhead("this media sequence number is too far ahead of the newest");
       if (answer === "ready" || this.closed !== before) return this.text(skip);

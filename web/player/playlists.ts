@@ -98,6 +98,7 @@ export async function playlist(lists: Lists, ask: Reload | null, signal: AbortSi
   const listing = lists.listing(ask.r);
   if (!listing) throw new HttpError(404, "the stream has no such rendition");
   await lists.current();
+  listing.check();
   return ask.msn === null ? listing.text(ask.skip) : listing.wait(ask.msn, ask.part, ask.skip, signal);
 }
 

@@ -48,6 +48,8 @@ export interface SessionEvents {
 /** A rendition whose newest entry is so much older (ms) than another's has newer ones, which nobody told of. */
 const unheardMs = 500;
 const catchUpMs = 3_000;
+/** So much older (ms) than another's is the newest entry of a rendition that is made no longer, or too slowly. */
+const behindMs = 2_500;
 /** A tab hidden for less was a glance at another: to leave the swarm's tree and come back would cost all more. */
 const glanceMs = 3_000;
 const maxRenditions = 16;
@@ -410,6 +412,7 @@ export class Session implements Lists {
     const listing = this.listings.get(entry.r);
     if (!listing) return;
     const longer = listing.add(entry);
+    for (const other of this.listings.values()) if (entry.issued - (other.newest?.issued ?? 0) > behindMs) other.fallBehind();
     if (entry.r !== this.followed) return;
     if (!longer) {
       if (listing.hole()) this.feed?.early();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { joinable, multivariant, reload, undated } from "../player/playlists.ts";
+import { Listing } from "../player/listing.ts";
+import { joinable, multivariant, playlist, reload, undated } from "../player/playlists.ts";
 
 const none = { width: 0, height: 0, codecs: "", entries: [] };
 
@@ -67,4 +68,12 @@ describe("a joiner's first playlist", () => {
   test("is left alone when it has no media", () => {
     expect(joinable("#EXTM3U\n#EXT-X-MEDIA-SEQUENCE:0\n", 0.3)).not.toContain("EXTINF");
   });
+});
+
+test("who waits for a rendition that is made no longer is sent to another, as an origin does it", async () => {
+  const listing = new Listing();
+  const waits = listing.wait(7, 0, false, new AbortController().signal);
+  listing.fallBehind();
+  await expect(waits).rejects.toMatchObject({ status: 404 });
+  await expect(playlist({ multivariant: () => "", current: async () => undefined, listing: () => listing }, { r: "v1", msn: null, part: -1, skip: false }, new AbortController().signal)).rejects.toMatchObject({ status: 404 });
 });

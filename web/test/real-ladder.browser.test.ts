@@ -85,7 +85,8 @@ describe("a plain page with hls.js", () => {
         await page.evaluate(([way, i]) => ((window as unknown as { hls: Hls }).hls[way] = i), [way, i] as const);
         await shows(page, heights[i]!);
       }
-      expect(await said()).toEqual([]);
+      // It says so of a request that it gave up itself because of the switch.
+      expect((await said()).filter((e) => !/^networkError aborted false/.test(e))).toEqual([]);
       expect(errors).toEqual([]);
       const { waited, heldMs, seconds } = await seen(page);
       expect({ waited, held: heldMs > 500 }).toEqual({ waited: 0, held: false });
@@ -157,7 +158,7 @@ describe("our page by itself", () => {
       await shows(page, 180);
       await observe(page);
       // As often as they are started again: nothing more comes of them.
-      await eventually("another rendition", async () => (shoal.killEncoders(), (await height(page)) === 360), 20_000);
+      await eventually("another rendition", async () => (shoal.killEncoders(), (await height(page)) === 360), 10_000);
       expect((await stats(page)).quality).toBeNull();
       await watched(page, 4);
       expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0 });
