@@ -112,7 +112,7 @@ func (t *Target) readSRT(u *url.URL) error {
 
 func (t *Target) hide(words ...string) {
 	for _, w := range words {
-		if len(w) >= 4 && !slices.Contains(t.secrets, w) { // less is no secret, but part of other words
+		if len(w) >= 8 && !slices.Contains(t.secrets, w) { // less is no secret, but part of other words
 			t.secrets = append(t.secrets, w)
 		}
 	}
