@@ -25,7 +25,7 @@ type publishCmd struct {
 	Loop       bool   `help:"Play the file again and again."`
 	Transcode  bool   `help:"Encode anew, as H.264 and AAC with a key frame a second, even what could be sent as it is."`
 	Retry      bool   `default:"true" help:"Connect again when the server goes away. --retry=false ends then."`
-	Quiet      bool   `short:"q" help:"Say only what went wrong."`
+	Quiet      bool   `short:"q" help:"Say nothing but the error that ends it."`
 }
 
 func (c *publishCmd) Run(ctx context.Context, t terminal) error {
