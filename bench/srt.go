@@ -432,7 +432,7 @@ func answer(ctx context.Context, client *http.Client, url string) ([]byte, int, 
 }
 
 func freeUDP() (string, error) {
-	c, err := net.ListenPacket("udp", free)
+	c, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return "", err
 	}
