@@ -25,6 +25,7 @@ var parts = []struct {
 	{"bus", fixed(benchBus)},
 	{"load", fixed(benchLoad)},
 	{"glass", fixed(benchGlass)},
+	{"srt", benchSRT},
 	{"ladder", benchLadder},
 	{"core", benchCore},
 	{"hop", benchHop},

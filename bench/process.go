@@ -86,6 +86,7 @@ func (s *shoal) run(ctx context.Context, args ...string) ([]byte, error) {
 // added is where a stream is published and watched.
 type added struct {
 	RTMP  string `json:"rtmp_url"`
+	SRT   string `json:"srt_url"`
 	Watch string `json:"watch_url"`
 }
 

@@ -19,6 +19,7 @@ type commands struct {
 	Keys    keysCmd    `cmd:"" help:"Show, export and import the creator's keys."`
 	SQL     sqlCmd     `cmd:"" name:"sql" help:"Ask ClickHouse what the swarm did."`
 	Pull    pullCmd    `cmd:"" help:"Have a stream published from an SRT listener elsewhere, until Ctrl-C."`
+	Publish publishCmd `cmd:"" help:"Publish a media file, or MPEG-TS from standard input, in real time."`
 	Watch   watchCmd   `cmd:"" help:"Watch a stream natively, verifying every piece."`
 	Sim     simCmd     `cmd:"" help:"Simulate swarms of thousands of viewers, beside other ways to reach them."`
 	Doctor  doctorCmd  `cmd:"" help:"Say what this machine has and lacks, and what to do."`

@@ -55,7 +55,7 @@ const (
 func (p Program) Probe(ctx context.Context, path string) (Media, error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	out, err := p.ask(ctx, "-show_format", "-show_streams", local(path))
+	out, err := p.ask(ctx, nil, "-show_format", "-show_streams", local(path))
 	if err != nil {
 		return Media{}, fmt.Errorf("look at %s: %w", path, err)
 	}
@@ -66,7 +66,7 @@ func (p Program) Probe(ctx context.Context, path string) (Media, error) {
 	if m.Video == nil {
 		return m, nil
 	}
-	out, err = p.ask(ctx, "-select_streams", "V:0", "-show_entries", "packet=pts_time,flags",
+	out, err = p.ask(ctx, nil, "-select_streams", "V:0", "-show_entries", "packet=pts_time,flags",
 		"-read_intervals", "%+"+seconds(keyWindow), local(path))
 	if err != nil {
 		return Media{}, fmt.Errorf("look for the key frames of %s: %w", path, err)
@@ -75,13 +75,31 @@ func (p Program) Probe(ctx context.Context, path string) (Media, error) {
 	return m, nil
 }
 
+// ProbeStart asks what media of a format, ffmpeg's name of it, holds that begins with
+// head. Its duration and key frames are not known.
+func (p Program) ProbeStart(ctx context.Context, format string, head []byte) (Media, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	out, err := p.ask(ctx, bytes.NewReader(head), "-show_format", "-show_streams", "-f", format, "pipe:0")
+	if err != nil {
+		return Media{}, fmt.Errorf("look at what comes: %w", err)
+	}
+	m, err := parseMedia(out)
+	if err != nil {
+		return Media{}, fmt.Errorf("look at what comes: %w", err)
+	}
+	m.Duration = 0 // of head alone
+	return m, nil
+}
+
 // local keeps a path from being taken for an option or another protocol.
 func local(path string) string { return "file:" + path }
 
-func (p Program) ask(ctx context.Context, args ...string) ([]byte, error) {
+func (p Program) ask(ctx context.Context, in io.Reader, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, p.ffprobe, append([]string{"-v", "error", "-of", "json"}, args...)...)
 	out := &bounded{}
 	said := &tail{}
+	cmd.Stdin = in
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay, cmd.SysProcAttr = out, said, DefaultStop, attributes()
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
