@@ -7,7 +7,9 @@ import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Load } from "./load.ts";
+import { Lookout } from "./lookout.ts";
 import { Meter } from "./meter.ts";
+import { offered, remembered } from "./offer.ts";
 import { HttpError, isDown, isTimeout, type Manifest, Origin, type Query } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
@@ -37,10 +39,6 @@ const emptyMs = 250; // between looks at a playlist that has nothing yet
 const joinMs = 1_500; // after which the swarm is joined without a picture
 const sampleMs = 100;
 const refineMs = 3_000; // after the first picture, when starting is over
-const quietMs = 1_500; // without a new entry for this long, ask the manifest
-const allowedMs = 60_000; // between looks at whether the stream became a sensitive one
-const lookMs = 1_000; // to the first look at which renditions there are; the time to the next doubles each time
-const renewMs = 3_600_000; // between looks at where peers meet: a relay's credentials last six hours
 const aloneMs = 10_000; // for so long the swarm may bring nothing new while the origin does not answer
 
 export class Player extends EventTarget {
@@ -384,22 +382,14 @@ export class Player extends EventTarget {
     this.manifest = m;
     this.source ??= await Source.begin(this.origin, m, this.meter);
     const { trust } = this.source;
-    const { wantedId, pins, name } = this.options;
-    if (trust.name !== name) throw new BadProof(`the server offers the stream ${trust.name} under this name`);
-    if (wantedId !== null && wantedId !== trust.id) {
-      this.key = await fingerprint(trust.rootKey);
-      this.break({ kind: "wrong-id", wanted: wantedId, got: trust.id });
-      return false;
+    let offer = await offered(trust, this.options);
+    if (!offer.fault) {
+      await this.source.learn(m, "edge");
+      offer = await remembered(trust, this.options);
     }
-    await this.source.learn(m, "edge");
-    this.key = await fingerprint(trust.rootKey);
-    const pin = pins.get(name);
-    if (wantedId === null && pin && pin.id !== trust.id) {
-      this.break({ kind: "key-changed", before: pin.fingerprint, now: this.key });
-      return false;
-    }
-    if (pin?.id !== trust.id || pin.fingerprint !== this.key) pins.set(name, { id: trust.id, fingerprint: this.key });
-    return true;
+    this.key = offer.key;
+    if (offer.fault) this.break(offer.fault);
+    return !offer.fault;
   }
 
   /** Returns when the stream may have gone live. */
@@ -431,16 +421,12 @@ export class Player extends EventTarget {
     const source = this.source!;
     if (this.state !== "unplayable") this.set("starting"); // or its card would come and go
     this.noteFirstFrame();
-    let asked = 0;
-    let check = false;
+    const lookout = new Lookout(performance.now());
     let empty = false;
     let rejoin = false;
     let failure: unknown = null;
-    let allowedAt = performance.now();
-    let renewedAt = performance.now();
-    let [lookAt, pause] = [performance.now() + lookMs, lookMs];
     const trouble = () => {
-      check = true;
+      lookout.trouble();
       this.wake();
     };
     const failed = (err: unknown) => {
@@ -484,14 +470,10 @@ export class Player extends EventTarget {
         await this.rest(500, signal);
         this.adapt();
         if (failure) throw failure;
-        if (performance.now() > allowedAt + allowedMs) {
-          allowedAt = performance.now();
+        if (lookout.policyDue(performance.now())) {
           void this.policyChanged(signal).then((yes) => yes && trouble(), () => undefined);
         }
-        check ||= performance.now() > renewedAt + renewMs;
-        if (performance.now() > lookAt) {
-          pause = Math.min(2 * pause, allowedMs);
-          lookAt = performance.now() + pause;
+        if (lookout.offersDue(performance.now())) {
           void this.origin.offered(signal).then((all) => all.some((r) => this.session?.has(r) === false) && trouble(), () => undefined);
         }
         if (rejoin) {
@@ -504,29 +486,22 @@ export class Player extends EventTarget {
           await sleep(emptyMs, signal);
           return;
         }
-        if (this.clock!.now() - (source.newest()?.entry.issued ?? 0) < -2_000 && performance.now() - asked > 5_000) {
-          // A machine that slept: its monotonic clock may have stood still.
-          asked = performance.now();
-          this.clock = await askClock(() => this.origin.time(signal)).catch(() => this.clock);
-        }
         const age = () => this.clock!.now() - (source.newest()?.entry.issued ?? 0);
-        if (!(check || age() > quietMs) || performance.now() - asked < 400) continue;
-        const whole = check;
-        check = false;
-        asked = performance.now();
+        if (lookout.slept(performance.now(), age())) this.clock = await askClock(() => this.origin.time(signal)).catch(() => this.clock);
+        const due = lookout.due(performance.now(), age());
+        if (!due) continue;
         let m: Manifest;
         try {
-          // Where it is only quiet, the network may be slow: whether the stream is live is said in few bytes.
-          m = await this.origin.manifest(whole ? undefined : this.newestOnly(), signal);
+          m = await this.origin.manifest(due === "whole" ? undefined : this.newestOnly(), signal);
         } catch (err) {
           // Nobody misses the origin as long as others bring what is new.
           if (!isDown(err) || !this.session.fed() || age() > aloneMs) throw err;
           continue;
         }
-        if (whole) {
+        if (due === "whole") {
           this.manifest = m;
           if (this.session.renew(m)) this.changed();
-          renewedAt = performance.now();
+          lookout.renewed(performance.now());
         }
         await source.learn(m, "edge");
         if (!m.live) return;
