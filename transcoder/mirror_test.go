@@ -58,17 +58,21 @@ func encode(t testing.TB, pieces []*event.Piece) []fmp4.Picture {
 	return out
 }
 
-func sources(t testing.TB, m *mirror, pieces ...*event.Piece) {
+// sources gives the mirror pieces of the source, and returns what is complete by them.
+func sources(t testing.TB, m *mirror, pieces ...*event.Piece) (out []made) {
 	t.Helper()
 	for _, p := range pieces {
 		in, err := fmp4.Read(p.Data)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !m.add(p, in) {
+		got, ok := m.add(p, in)
+		if !ok {
 			t.Fatalf("no room for piece %d", p.N)
 		}
+		out = append(out, got...)
 	}
+	return out
 }
 
 // Each piece of a rendition has the place, the length and the sound of the source's, and it
@@ -77,6 +81,7 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 	t.Parallel()
 	for name, flags := range map[string]string{
 		"in order": "-bf 0 -g 25", "reordered": "-bf 3 -g 40", "short GOPs": "-bf 2 -g 7", "one GOP": "-bf 0 -g 1000",
+		"a pyramid": "-bf 5 -b-pyramid normal -g 50",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -87,14 +92,16 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 			var got []made
 			next := 0
 			for _, p := range pieces {
-				sources(t, m, p)
-				// The encoder gives out what lies before the piece's end.
-				end := m.open[len(m.open)-1].end
-				for next < len(pictures) && pictures[next].PTS < end-tolerance {
-					got = append(got, m.take(pictures[next])...)
-					next++
+				got = append(got, sources(t, m, p)...)
+				// The encoder gives out what is shown before anything that it has not got.
+				in, err := fmp4.Read(p.Data)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if len(m.open) > 1 {
+				for n := len(in.Pictures); n > 0 && next < len(pictures) && pictures[next].PTS <= in.Pictures[n-1].DTS; next++ {
+					got = append(got, m.take(pictures[next])...)
+				}
+				if len(m.open) > 2 || m.shift == 0 && len(m.open) > 0 {
 					t.Fatalf("after piece %d, %d wait for more", p.N, len(m.open))
 				}
 			}
@@ -116,7 +123,7 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 				if g.source.N != pieces[i].N || g.key != pieces[i].Key {
 					t.Errorf("piece %d: of %d, key %v", i, g.source.N, g.key)
 				}
-				if g.key && g.pts != pieces[i].PTS {
+				if g.key != pieces[i].Key || g.key && g.pts != pieces[i].PTS {
 					t.Errorf("segment %d begins at %d, the source's at %d", g.source.Segment, g.pts, pieces[i].PTS)
 				}
 				if len(in.Pictures) > 0 { // there is sound after the last one
@@ -155,7 +162,7 @@ func TestPiecesOfAnEncoderThatErrs(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(rt, "input lost") == 0 {
 				continue
 			}
-			sources(t, m, p)
+			got = append(got, sources(t, m, p)...)
 			for n := rapid.IntRange(0, 12).Draw(rt, "pictures"); n > 0 && next < len(pictures); n-- {
 				if pic := pictures[next]; rapid.IntRange(0, 9).Draw(rt, "picture lost") > 0 {
 					pic.PTS += event.Ticks(rapid.IntRange(-40, 40).Draw(rt, "rounding"))
@@ -191,8 +198,103 @@ func TestSoundGoesOnWithoutPictures(t *testing.T) {
 	clip := mediatest.Make(t, mediatest.Spec{Audio: "-c:a aac -ac 2", Seconds: 1})
 	m := &mirror{}
 	pieces, _ := cut(t, clip)
-	sources(t, m, pieces...)
-	if got := m.flush(); len(got) != len(pieces) || got[0].key {
+	if got := sources(t, m, pieces...); len(got) != len(pieces) || got[0].key {
+		t.Errorf("%d pieces of %d", len(got), len(pieces))
+	}
+}
+
+// A camera that is turned off for a while: what is heard meanwhile waits for no picture.
+func TestSoundAloneWaitsForNothing(t *testing.T) {
+	t.Parallel()
+	m := &mirror{}
+	tick := event.Ticks(18_000)
+	for n := range uint64(60) {
+		p := &event.Piece{Address: event.Address{Position: event.Position{N: n}}, PTS: event.Ticks(n) * tick, Duration: tick, Key: n%5 == 0 && (n < 10 || n >= 40)}
+		c := &fmp4.Contents{}
+		off := n >= 10 && n < 40
+		if !off {
+			c.Pictures, c.Ends = []fmp4.Picture{{DTS: p.PTS, PTS: p.PTS, Key: p.Key}}, p.PTS+tick
+		}
+		if _, ok := m.add(p, c); !ok {
+			t.Fatalf("no room for piece %d", n)
+		}
+		if !off {
+			m.take(fmp4.Picture{DTS: p.PTS, PTS: p.PTS, Key: p.Key})
+		}
+		if len(m.open) > 0 || len(m.due) > 0 {
+			t.Fatalf("piece %d waits", n)
+		}
+	}
+}
+
+// Broadcast encoders let pictures lead a keyframe that refer to what came before it. Shown
+// before it, they belong into the piece before.
+func TestSegmentsOfOpenGroupsBeginWithAKeyframe(t *testing.T) {
+	t.Parallel()
+	clip := mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset veryfast -bf 3 -g 25 -x264-params open-gop=1:scenecut=0", Audio: "-c:a aac -ac 2", Seconds: 6})
+	pieces, _ := cut(t, clip)
+	pictures := encode(t, pieces)
+	m := &mirror{}
+	var got []made
+	next := 0
+	for _, p := range pieces {
+		got = append(got, sources(t, m, p)...)
+		in, err := fmp4.Read(p.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := len(in.Pictures); n > 0 && next < len(pictures) && pictures[next].PTS <= in.Pictures[n-1].DTS; next++ {
+			got = append(got, m.take(pictures[next])...)
+		}
+	}
+	for ; next < len(pictures); next++ {
+		got = append(got, m.take(pictures[next])...)
+	}
+	got = append(got, m.flush()...)
+	keys, count := 0, 0
+	for i, g := range got {
+		in, err := fmp4.Read(g.data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count += len(in.Pictures)
+		if g.source.N != pieces[i].N || g.key != pieces[i].Key {
+			t.Errorf("piece %d is made of %d, key %v of %v", i, g.source.N, g.key, pieces[i].Key)
+		}
+		for k, p := range in.Pictures {
+			if p.Key && k > 0 {
+				t.Errorf("piece %d has a keyframe in its midst", i)
+			}
+			if p.Key {
+				keys++
+			}
+		}
+	}
+	if keys < 5 || len(got) != len(pieces) || count != len(pictures) {
+		t.Errorf("%d pieces of %d, %d pictures of %d, %d of them keyframes", len(got), len(pieces), count, len(pictures), keys)
+	}
+}
+
+// What the encoder left out of a segment's beginning takes the rest with it.
+func TestNothingRefersToWhatWasLeftOut(t *testing.T) {
+	t.Parallel()
+	clip := mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset ultrafast -bf 0 -g 25", Audio: "-c:a aac -ac 2", Seconds: 4})
+	pieces, _ := cut(t, clip)
+	m := &mirror{}
+	var got []made
+	got = append(got, sources(t, m, pieces...)...)
+	for i, p := range encode(t, pieces) {
+		if i != 25 { // the second segment's keyframe
+			got = append(got, m.take(p)...)
+		}
+	}
+	got = append(got, m.flush()...)
+	for _, g := range got {
+		if g.source.Segment == 1 {
+			t.Errorf("piece %d was made", g.source.N)
+		}
+	}
+	if len(got) != len(pieces)-5 {
 		t.Errorf("%d pieces of %d", len(got), len(pieces))
 	}
 }
@@ -202,11 +304,11 @@ func TestAnEncoderThatIsFarBehindGetsNoMore(t *testing.T) {
 	m := &mirror{}
 	for i := range maxOpen {
 		p := &event.Piece{Address: event.Address{Position: event.Position{N: uint64(i)}}, PTS: event.Ticks(i) * 18_000, Duration: 18_000}
-		if !m.add(p, &fmp4.Contents{Pictures: []fmp4.Picture{{DTS: p.PTS, PTS: p.PTS}}, Ends: p.PTS + 18_000}) {
+		if _, ok := m.add(p, &fmp4.Contents{Pictures: []fmp4.Picture{{DTS: p.PTS, PTS: p.PTS}}, Ends: p.PTS + 18_000}); !ok {
 			t.Fatalf("no room for %d", i)
 		}
 	}
-	if m.add(&event.Piece{}, &fmp4.Contents{}) {
+	if _, ok := m.add(&event.Piece{}, &fmp4.Contents{}); ok {
 		t.Error("there is room without end")
 	}
 }

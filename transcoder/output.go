@@ -47,7 +47,8 @@ func (o *output) add(p *event.Piece, c *fmp4.Contents) bool {
 	if len(o.mirror.open) == 0 {
 		o.oldest = time.Now()
 	}
-	return o.mirror.add(p, c)
+	_, ok := o.mirror.add(p, c)
+	return ok
 }
 
 // behind is how much of the source waits for its pictures, and since when.
