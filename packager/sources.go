@@ -28,6 +28,7 @@ type sources struct {
 	mu      sync.Mutex
 	entries map[event.Position]manifest.Entry
 	order   []event.Position
+	newest  event.Position
 	changed chan struct{} // closed and replaced with each
 }
 
@@ -59,6 +60,9 @@ func (s *sources) add(e manifest.Entry) {
 		return
 	}
 	s.entries[at] = e
+	if s.newest.Before(at) {
+		s.newest = at
+	}
 	if s.order = append(s.order, at); len(s.order) > sourcesKept {
 		delete(s.entries, s.order[0])
 		s.order = s.order[1:]
@@ -74,17 +78,18 @@ func (s *sources) at(p event.Position) (manifest.Entry, bool) {
 	return e, ok
 }
 
-// await reports whether the entry at p is there, within sourceWait.
+// await reports whether the entry at p is there, within sourceWait. Entries come in order:
+// where a later one is there it will not come any more.
 func (s *sources) await(ctx context.Context, p event.Position) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, sourceWait)
 	defer cancel()
 	for {
 		s.mu.Lock()
 		_, ok := s.entries[p]
-		changed := s.changed
+		passed, changed := p.Before(s.newest), s.changed
 		s.mu.Unlock()
-		if ok {
-			return true, nil
+		if ok || passed {
+			return ok, nil
 		}
 		select {
 		case <-changed:

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/manifest"
 )
 
@@ -58,11 +59,11 @@ func (s *Service) servePlaylist(w http.ResponseWriter, r *http.Request) {
 	}
 	snap := rend.snap.Load()
 	switch {
+	case snap.stalled, snap.empty() && rend.name != event.Source && st.isLive():
+		failStalled(w)
+		return
 	case snap.empty():
 		fail(w, http.StatusNotFound, "the stream is offline")
-		return
-	case snap.stalled:
-		failStalled(w)
 		return
 	}
 	cache := cacheMoment

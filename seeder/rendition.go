@@ -147,6 +147,10 @@ func (r *rendition) isLive(now time.Time) bool {
 // it: as much as its encoder may be behind, and what a player has ahead of it.
 const maxStall = 4 * event.Timescale
 
+// minStall is how much more there may be for it to count as caught up: one that wavers at the
+// bound would send players to and fro.
+const minStall = event.Timescale * 3 / 2
+
 // isStalled reports whether the rendition is one that is made of the source and has fallen
 // so far behind it that players must take another.
 func (r *rendition) isStalled() bool {
@@ -158,12 +162,16 @@ func (r *rendition) isStalled() bool {
 		return false
 	}
 	newest := r.win.shown[len(r.win.shown)-1].position()
+	bound := event.Ticks(maxStall)
+	if r.snap.Load().stalled {
+		bound = minStall
+	}
 	var more event.Ticks
 	for _, it := range slices.Backward(source.snap.Load().items) {
 		if !newest.Before(it.position()) {
 			break
 		}
-		if more += it.entry.Dur; more > maxStall {
+		if more += it.entry.Dur; more > bound {
 			return true
 		}
 	}

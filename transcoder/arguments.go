@@ -36,12 +36,13 @@ func arguments(l Ladder, threads int) []string {
 	return args
 }
 
-// graph scales each step from the one above it, which is less work than from the source.
+// graph scales each step from the one above it, which is less work than from the source. A
+// picture that is higher than wide has the step's height as its width.
 func graph(l Ladder) string {
 	var b strings.Builder
 	in := "[0:v:0]"
 	for i, s := range l {
-		scale := fmt.Sprintf("scale=-2:%d:flags=bicubic", s.Height)
+		scale := fmt.Sprintf("scale=w='if(gte(iw,ih),-2,%[1]d)':h='if(gte(iw,ih),%[1]d,-2)':flags=bicubic", s.Height)
 		if i == len(l)-1 {
 			fmt.Fprintf(&b, "%s%s[o%d]", in, scale, i)
 			break

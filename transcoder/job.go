@@ -34,6 +34,7 @@ type job struct {
 	opts *Options
 	log  *slog.Logger
 	id   event.StreamID
+	from event.Epoch // earlier ones are over, whatever the bus still has of them
 
 	mu      sync.Mutex
 	state   event.StreamState
@@ -54,7 +55,7 @@ func newJob(o *Options, state event.StreamState) *job {
 	closed := make(chan struct{})
 	close(closed)
 	return &job{
-		opts: o, id: state.ID, state: state, changed: make(chan struct{}), last: closed,
+		opts: o, id: state.ID, from: state.LastEpoch, state: state, changed: make(chan struct{}), last: closed,
 		log: o.Log.With(obs.KeyName, state.Name),
 		pause: backoff.NewExponentialBackOff(backoff.WithInitialInterval(500*time.Millisecond),
 			backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(0)),
@@ -92,16 +93,21 @@ func (j *job) work(ctx context.Context) error {
 	}()
 	defer func() {
 		cancel()
-		<-followed // its error is that it was told to stop
+		_ = <-followed // that it was told to stop
 	}()
 	j.quiet = time.NewTimer(idleAfter)
 	defer j.quiet.Stop()
 	defer j.end(ctx)
+	over := false
 	for {
 		state, changed := j.current()
-		if !state.Live() {
+		switch {
+		case !state.Live():
 			j.quiet.Reset(lastPieces)
+		case over:
+			j.quiet.Reset(idleAfter)
 		}
+		over = !state.Live()
 		var ended <-chan struct{}
 		if j.run != nil {
 			ended = j.run.ended
@@ -135,6 +141,9 @@ func (j *job) work(ctx context.Context) error {
 
 // take gives the source's next piece to the encoder, which is begun at a keyframe.
 func (j *job) take(ctx context.Context, p *event.Piece) error {
+	if p.Epoch < j.from {
+		return nil
+	}
 	if j.run != nil && (j.run.epoch != p.Epoch || j.run.source.Root != p.Init) {
 		j.close()
 	}
@@ -164,7 +173,7 @@ func (j *job) begin(ctx context.Context, p *event.Piece) error {
 	if err != nil || tracks.Root.IsZero() {
 		return err
 	}
-	ladder := j.opts.Ladder.Below(tracks.Height)
+	ladder := j.opts.Ladder.Below(min(tracks.Width, tracks.Height))
 	if tracks.Width == 0 || len(ladder) == 0 {
 		return nil
 	}

@@ -12,7 +12,7 @@ import (
 // Step is one rendition of a ladder.
 type Step struct {
 	Rendition event.Rendition
-	Height    int // lines of the picture; its width follows from the source's
+	Height    int // the picture's shorter side; the other follows from the source's
 	Bitrate   int // of the video, bit/s
 }
 
@@ -111,8 +111,8 @@ func usualBitrate(height int) int {
 	return usualBitrates[len(usualBitrates)-1].bitrate
 }
 
-// Below returns the steps that are smaller than a source of the given height: nothing is
-// made larger than it came.
+// Below returns the steps that are smaller than a source whose shorter side is height: nothing
+// is made larger than it came.
 func (l Ladder) Below(height int) Ladder {
 	i := slices.IndexFunc(l, func(s Step) bool { return s.Height < height })
 	if i < 0 {

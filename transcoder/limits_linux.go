@@ -1,20 +1,26 @@
 package transcoder
 
 import (
+	"math/bits"
 	"path/filepath"
-	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// apply binds the child to the last of the cores and lets others go first. It holds for the
+// apply binds the child to the last of the cores that we may use ourselves, and lets others go first. It holds for the
 // threads that it has and those that they will begin; where the system refuses it, the
 // child runs unbound.
 func (l Limits) apply(pid int) {
-	var set unix.CPUSet
-	for i, n := runtime.NumCPU()-1, l.cores(); n > 0; i, n = i-1, n-1 {
-		set.Set(i)
+	var ours, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &ours); err != nil {
+		return
+	}
+	for i, n := len(ours)*bits.UintSize-1, l.cores(); i >= 0 && n > 0; i-- {
+		if ours.IsSet(i) {
+			set.Set(i)
+			n--
+		}
 	}
 	tasks, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*")
 	for _, task := range tasks {

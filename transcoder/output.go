@@ -29,26 +29,59 @@ type output struct {
 	turn   <-chan struct{}       // closed when the run before has published all of its pieces
 	count  *Metrics
 
-	ctx    context.Context // of the encoder's run, while it is read
+	ctx    context.Context // of the encoder's run
 	writer *bus.PieceWriter
-	record []byte // of the newest configuration
-	init   *fmp4.Init
-	root   event.Root // announced, zero before
 
 	mu     sync.Mutex
 	mirror mirror
+	ready  []made    // to be published
 	oldest time.Time // when the oldest piece that waits was given to the encoder
+
+	publishing sync.Mutex // one at a time, and what follows is theirs
+	record     []byte     // of the newest configuration
+	init       *fmp4.Init
+	root       event.Root // announced, zero before
+	asked      bool       // after is known
+	after      event.Position
+	joined     bool // a segment was begun
 }
 
-// add takes note of a piece before the encoder has it.
-func (o *output) add(p *event.Piece, c *fmp4.Contents) bool {
+// open prepares for pieces, which come until close.
+func (o *output) open(ctx context.Context) { o.ctx, o.writer = ctx, o.bus.NewPieceWriter() }
+
+// close sends what was handed over, even when the run is told to stop.
+func (o *output) close() error {
+	limit := closeTimeout
+	if o.ctx.Err() != nil {
+		limit = hurried
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(o.ctx), limit)
+	defer cancel()
+	return o.writer.Close(ctx)
+}
+
+// add takes note of a piece before the encoder has it. It is false where there is no room.
+func (o *output) add(p *event.Piece, c *fmp4.Contents) (bool, error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if len(o.mirror.open) == 0 {
 		o.oldest = time.Now()
 	}
-	_, ok := o.mirror.add(p, c)
-	return ok
+	ready, ok := o.mirror.add(p, c)
+	o.keep(ready)
+	o.mu.Unlock()
+	return ok, o.publish()
+}
+
+// keep has pieces published; o.mu is held.
+func (o *output) keep(ready []made) {
+	if len(ready) == 0 {
+		return
+	}
+	o.oldest = time.Now()
+	o.ready = append(o.ready, ready...)
+	if over := len(o.ready) - maxOpen; over > 0 {
+		o.ready = o.ready[over:]
+	}
 }
 
 // behind is how much of the source waits for its pictures, and since when.
@@ -63,16 +96,7 @@ func (o *output) behind() (media event.Ticks, since time.Time) {
 }
 
 // read takes the encoder's transport stream until it ends, and publishes what it is worth.
-func (o *output) read(ctx context.Context, from io.Reader) (err error) {
-	o.ctx, o.writer = ctx, o.bus.NewPieceWriter()
-	defer func() {
-		// What was handed over is sent, even when the run is told to stop.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
-		defer cancel()
-		if closed := o.writer.Close(ctx); err == nil {
-			err = closed
-		}
-	}()
+func (o *output) read(from io.Reader) error {
 	demuxer := mpegts.New(mpegts.Options{Sink: o})
 	if _, err := io.Copy(demuxer, from); err != nil {
 		return fmt.Errorf("read %s: %w", o.step.Rendition, err)
@@ -81,13 +105,15 @@ func (o *output) read(ctx context.Context, from io.Reader) (err error) {
 		return err
 	}
 	o.mu.Lock()
-	rest := o.mirror.flush()
+	o.keep(o.mirror.flush())
 	o.mu.Unlock()
-	return o.publish(rest)
+	return o.publish()
 }
 
 // Config describes the encoder's pictures, as they are to be announced.
 func (o *output) Config(c media.Config) error {
+	o.publishing.Lock()
+	defer o.publishing.Unlock()
 	if c.Codec.Kind() != media.Video || bytes.Equal(c.Record, o.record) {
 		return nil
 	}
@@ -105,18 +131,14 @@ func (o *output) Push(u media.AccessUnit) error {
 		return nil
 	}
 	o.mu.Lock()
-	before := len(o.mirror.open)
 	p := fmp4.Picture{Key: u.Key, Data: u.Data}
-	if before > 0 {
+	if len(o.mirror.open) > 0 {
 		p.PTS = unwrap(u.PTS, o.mirror.open[0].begin)
 	}
 	p.DTS = p.PTS // nothing is reordered
-	ready := o.mirror.take(p)
-	if len(o.mirror.open) < before {
-		o.oldest = time.Now()
-	}
+	o.keep(o.mirror.take(p))
 	o.mu.Unlock()
-	return o.publish(ready)
+	return o.publish()
 }
 
 // unwrap returns the time nearest to about that a transport stream's 33 bits stand for.
@@ -132,15 +154,23 @@ func unwrap(t, about event.Ticks) event.Ticks {
 	return about + d
 }
 
-func (o *output) publish(pieces []made) error {
-	for _, m := range pieces {
-		if o.init == nil {
-			continue // cannot be: pictures come after their configuration
-		}
-		select {
-		case <-o.turn:
-		case <-o.ctx.Done():
-			return context.Cause(o.ctx)
+// publish sends what is ready, in order, once the run before has sent all of its own.
+func (o *output) publish() error {
+	o.publishing.Lock()
+	defer o.publishing.Unlock()
+	if o.init == nil {
+		return nil // nothing is known of the pictures yet
+	}
+	o.mu.Lock()
+	ready := o.ready
+	o.ready = nil
+	o.mu.Unlock()
+	for _, m := range ready {
+		if ok, err := o.begins(m); err != nil || !ok {
+			if err != nil {
+				return err
+			}
+			continue
 		}
 		if o.root.IsZero() {
 			if err := o.announce(m.source.Epoch); err != nil {
@@ -157,6 +187,28 @@ func (o *output) publish(pieces []made) error {
 		o.count.Delay.Observe(p.Received.Sub(m.source.Received).Seconds())
 	}
 	return nil
+}
+
+// begins reports whether a piece may be published: the first is one that begins a segment, after
+// all that an encoder before this one has published. Pictures of two encoders do not mix.
+func (o *output) begins(m made) (bool, error) {
+	if o.joined {
+		return true, nil
+	}
+	select {
+	case <-o.turn:
+	case <-o.ctx.Done():
+		return false, context.Cause(o.ctx)
+	}
+	if !o.asked {
+		var err error
+		if o.after, err = o.bus.LastPiece(o.ctx, o.id, o.step.Rendition); err != nil {
+			return false, err
+		}
+		o.asked = true
+	}
+	o.joined = m.key && o.after.Before(m.source.Position)
+	return o.joined, nil
 }
 
 // announce puts the init segment on the bus before the first piece that needs it.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +25,8 @@ const (
 	// closeTimeout bounds the end of a run: what the encoder still holds, and its pieces on
 	// their way to the bus.
 	closeTimeout = 2 * time.Second
+	// hurried is what is left for it once the server is told to stop.
+	hurried = 200 * time.Millisecond
 )
 
 var (
@@ -60,6 +64,7 @@ func (r *run) start(ctx context.Context, limits Limits) {
 		r.count.Encoders.Inc()
 		defer r.count.Encoders.Dec()
 		r.err = r.encode(ctx, limits)
+		<-r.outputs[0].turn // so that whose turn comes after this run's comes after all before
 	}()
 }
 
@@ -96,19 +101,39 @@ func (r *run) encode(ctx context.Context, limits Limits) error {
 	if err != nil {
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
+	defer context.AfterFunc(ctx, c.kill)()
+	work, cancel := context.WithCancel(ctx) // not the child's, whose end is to say what went wrong
+	defer cancel()
+	var g errgroup.Group
+	try := func(what func() error) {
+		g.Go(func() error {
+			err := what()
+			if err != nil {
+				c.kill()
+				cancel()
+			}
+			return err
+		})
+	}
+	for _, o := range r.outputs {
+		o.open(work)
+	}
+	try(func() error {
 		defer c.closeInput()
-		return r.write(ctx, c)
+		return r.write(work, c)
 	})
 	for i, o := range r.outputs {
-		g.Go(func() error { return o.read(ctx, c.outputs[i]) })
+		try(func() error { return o.read(c.outputs[i]) })
 	}
-	context.AfterFunc(ctx, c.kill)
 	failed := g.Wait()
-	// The child's own words explain best what went wrong.
-	if err := c.wait(); err != nil && ctx.Err() == nil || failed != nil && err != nil {
-		return err
+	for _, o := range r.outputs {
+		if err := o.close(); failed == nil {
+			failed = err
+		}
+	}
+	// Where it does not take its input any more, its own words explain best what went wrong.
+	if ended := c.wait(); ended != nil && (failed == nil || errors.Is(failed, syscall.EPIPE) || errors.Is(failed, os.ErrClosed)) {
+		return ended
 	}
 	return failed
 }
@@ -129,7 +154,9 @@ func (r *run) write(ctx context.Context, c *child) error {
 				return fmt.Errorf("read piece %d: %w", p.N, err)
 			}
 			for _, o := range r.outputs {
-				if !o.add(p, contents) {
+				if ok, err := o.add(p, contents); err != nil {
+					return err
+				} else if !ok {
 					return errUnread
 				}
 			}

@@ -31,6 +31,7 @@ type rig struct {
 	t       *testing.T
 	bus     *bus.Bus
 	metrics *Metrics
+	options Options
 
 	mu      sync.Mutex
 	got     map[event.Rendition][]*event.Piece
@@ -46,10 +47,9 @@ func newRig(t *testing.T, ladder string, stuck time.Duration) *rig {
 		t: t, bus: bustest.Start(t), metrics: NewMetrics(nil),
 		got: map[event.Rendition][]*event.Piece{}, inits: map[event.Root]event.TracksAnnounced{}, changed: make(chan struct{}),
 	}
-	s := New(Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, stuck: stuck, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	r.options = Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, stuck: stuck, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
-	running.Go(func() { check(t, s.Run(ctx)) })
 	for _, step := range l {
 		running.Go(func() {
 			_ = r.bus.FollowPieces(ctx, id, step.Rendition, time.Time{}, func(_ context.Context, p *event.Piece) error {
@@ -70,8 +70,23 @@ func newRig(t *testing.T, ladder string, stuck time.Duration) *rig {
 		cancel()
 		running.Wait()
 	})
-	<-s.Ready()
 	return r
+}
+
+// serve runs a service until the returned function is called.
+func (r *rig) serve() (stop func()) {
+	r.t.Helper()
+	s := New(r.options)
+	ctx, cancel := context.WithCancel(r.t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		check(r.t, <-ended)
+	})
+	r.t.Cleanup(stop)
+	<-s.Ready()
+	return stop
 }
 
 func check(t testing.TB, err error) {
@@ -206,6 +221,7 @@ func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
 	for name, flags := range map[string]string{"in order": "-bf 0 -g 25", "reordered": "-bf 2 -g 40"} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, "720p,180p,120p", 0)
+			r.serve()
 			pieces := r.begin(1000, clip(t, flags, 6))
 			r.publish(pieces, "v3")
 			r.fact(event.EpochEnded{Epoch: 1000})
@@ -246,6 +262,7 @@ func children(t *testing.T) []int {
 // An encoder that is killed in the midst of a stream costs its renditions some segments.
 func TestAnEncoderThatDiesIsStartedAgain(t *testing.T) {
 	r := newRig(t, "120p", 0)
+	r.serve()
 	pieces := r.begin(1000, clip(t, "-bf 0 -g 10", 12))
 	r.publish(pieces[:10], "v1")
 	pids := children(t)
@@ -286,6 +303,7 @@ func TestAnEncoderThatDoesNotKeepUp(t *testing.T) {
 	}{"it hangs": {2 * time.Second, 1}, "it was slow": {time.Hour, 0}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, "120p", c.stuck)
+			r.serve()
 			pieces := r.begin(1000, clip(t, "-bf 0 -g 10", 40))
 			r.publish(pieces[:10], "v1")
 			pids := children(t)
@@ -316,9 +334,60 @@ func TestAnEncoderThatDoesNotKeepUp(t *testing.T) {
 	}
 }
 
+// A service that is started anew in the midst of a segment goes on with the next one: no
+// picture refers to one that another encoder has made otherwise.
+func TestPicturesOfTwoEncodersDoNotMix(t *testing.T) {
+	r := newRig(t, "120p", 0)
+	stop := r.serve()
+	pieces := r.begin(1000, clip(t, "-bf 0 -g 50", 8))
+	r.publish(pieces[:14], "v1")
+	r.until("what was published", func() bool { return r.has("v1", pieces[13].Position) })
+	stop()
+	r.serve()
+	r.feed(pieces[14:])
+	r.fact(event.EpochEnded{Epoch: 1000})
+	r.until("the rest", func() bool { return r.has("v1", pieces[len(pieces)-1].Position) })
+	var parts [][]byte
+	last := uint64(0)
+	for i, p := range r.made("v1") {
+		if i == 0 {
+			parts = append(parts, r.inits[p.Init].Init)
+		} else if p.N != last+1 && (!p.Key || p.N%10 != 0 || last != 13) {
+			t.Fatalf("piece %d comes after %d, key %v", p.N, last, p.Key)
+		}
+		last = p.N
+		parts = append(parts, p.Data)
+	}
+	mediatest.Decode(t, mediatest.File(t, parts...))
+}
+
+// What is heard while the camera is off is in the renditions at once.
+func TestSoundGoesOnWhileTheCameraIsOff(t *testing.T) {
+	r := newRig(t, "120p", time.Second)
+	r.serve()
+	pieces := r.begin(1000, clip(t, "-bf 0 -g 25", 8))
+	for _, p := range pieces[10:30] {
+		in, err := fmp4.Read(p.Data)
+		check(t, err)
+		p.Data, p.Key = in.Replace(uint32(p.N+1), nil, 0, 0), false
+		p.Root, p.Size = manifest.RootOf(p.Data), len(p.Data)
+	}
+	r.publish(pieces, "v1")
+	r.until("the last piece", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
+	if n := testutil.ToFloat64(r.metrics.Failures) + testutil.ToFloat64(r.metrics.Dropped); n > 0 {
+		t.Errorf("%v failures and drops", n)
+	}
+	for i, p := range r.made("v1") {
+		if p.N != uint64(i) {
+			t.Fatalf("piece %d is missing", i)
+		}
+	}
+}
+
 // Radio has no renditions, and the next publish does.
 func TestNothingIsMadeOfWhatIsNoPicture(t *testing.T) {
 	r := newRig(t, "120p", 0)
+	r.serve()
 	radio := r.begin(1000, mediatest.Make(t, mediatest.Spec{Audio: "-c:a aac -ac 2", Seconds: 2}))
 	for _, p := range radio {
 		check(t, r.bus.PublishPiece(t.Context(), p))
