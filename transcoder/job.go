@@ -80,8 +80,9 @@ func (j *job) current() (event.StreamState, <-chan struct{}) {
 func (j *job) work(ctx context.Context) error {
 	pieces := make(chan *event.Piece)
 	follow, cancel := context.WithCancel(ctx)
-	followed := make(chan error, 1)
+	followed, gone := make(chan error, 1), make(chan struct{})
 	go func() {
+		defer close(gone)
 		followed <- j.opts.Bus.FollowPieces(follow, j.id, event.Source, time.Now().Add(-joinBefore), func(ctx context.Context, p *event.Piece) error {
 			select {
 			case pieces <- p:
@@ -93,7 +94,7 @@ func (j *job) work(ctx context.Context) error {
 	}()
 	defer func() {
 		cancel()
-		_ = <-followed // that it was told to stop
+		<-gone
 	}()
 	j.quiet = time.NewTimer(idleAfter)
 	defer j.quiet.Stop()
@@ -128,7 +129,6 @@ func (j *job) work(ctx context.Context) error {
 			j.close()
 			j.quiet.Reset(idleAfter)
 		case err := <-followed:
-			followed <- err
 			if ctx.Err() != nil {
 				return nil
 			}

@@ -1,7 +1,8 @@
-// Whose stream a server offers, beside whose it should be.
+// Whose stream a server offers, beside whose it should be, and what proves that it is not.
+import { Fork } from "./book.ts";
 import type { PlayerOptions } from "./options.ts";
 import type { Fault } from "./provenance.ts";
-import { BadProof } from "./source.ts";
+import { BadPiece, BadProof } from "./source.ts";
 import { fingerprint, type Trust } from "./trust.ts";
 
 type Wanted = Pick<PlayerOptions, "wantedId" | "pins" | "name">;
@@ -26,4 +27,11 @@ export async function remembered(trust: Trust, { wantedId, pins, name }: Wanted)
   if (wantedId === null && pin && pin.id !== trust.id) return { key, fault: { kind: "key-changed", before: pin.fingerprint, now: key } };
   if (pin?.id !== trust.id || pin.fingerprint !== key) pins.set(name, { id: trust.id, fingerprint: key });
   return { key, fault: null };
+}
+
+/** What an error proves against the stream; null where it proves nothing. */
+export function faultOf(err: unknown): Fault | null {
+  if (err instanceof BadPiece) return { kind: "bad-piece", detail: err.message };
+  if (err instanceof Fork) return { kind: "fork", detail: err.message };
+  return err instanceof BadProof ? { kind: "bad-proof", detail: err.message } : null;
 }

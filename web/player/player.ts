@@ -2,14 +2,13 @@
 // and says at any moment what state it is in. A page only draws what it says.
 import { type Clock, askClock, refine } from "./clock.ts";
 import { type Allowed, allowed, type Mode, type Policy } from "./consent.ts";
-import { Fork } from "./book.ts";
 import { type Entry, order, type Position, timescale } from "./documents.ts";
 import { Histogram } from "./histogram.ts";
 import { Target } from "./live.ts";
 import { Load } from "./load.ts";
 import { Lookout } from "./lookout.ts";
 import { Meter } from "./meter.ts";
-import { offered, remembered } from "./offer.ts";
+import { faultOf, offered, remembered } from "./offer.ts";
 import { HttpError, isDown, isTimeout, type Manifest, Origin, type Query } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
@@ -17,10 +16,10 @@ import { bestFirst, type Quality } from "./qualities.ts";
 import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
 import type { Moment, State } from "./moment.ts";
 import type { Run, Runner } from "./runs.ts";
-import { BadPiece, BadProof, Source } from "./source.ts";
+import { Source } from "./source.ts";
 import { Session } from "./session.ts";
 import { engine } from "./signatures.ts";
-import { sleep } from "./sleep.ts";
+import { Nap, sleep } from "./sleep.ts";
 import { none as noCounts, sum, type SwarmCounts } from "./swarmcounts.ts";
 import { swarmView } from "./swarmview.ts";
 import { Watch } from "./surroundings.ts";
@@ -73,7 +72,7 @@ export class Player extends EventTarget {
   private vanished = false; // while it ran
   private wish: string | null = null; // the rendition to keep to
   private running: AbortController | null = null;
-  private wake: () => void = () => undefined;
+  private readonly nap = new Nap();
   private readonly listeners = new AbortController();
   private readonly sampler: number;
   private readonly options: PlayerOptions;
@@ -427,11 +426,11 @@ export class Player extends EventTarget {
     let failure: unknown = null;
     const trouble = () => {
       lookout.trouble();
-      this.wake();
+      this.nap.wake();
     };
     const failed = (err: unknown) => {
       failure = err;
-      this.wake();
+      this.nap.wake();
     };
     const { maxBuffer } = this.options;
     this.playedFrom = performance.now();
@@ -457,22 +456,20 @@ export class Player extends EventTarget {
         trouble,
         empty: () => {
           empty = true;
-          this.wake();
+          this.nap.wake();
         },
         rejoin: () => {
           rejoin = true;
-          this.wake();
+          this.nap.wake();
         },
       },
     });
     try {
       while (!signal.aborted) {
-        await this.rest(500, signal);
+        await this.nap.rest(500, signal);
         this.adapt();
         if (failure) throw failure;
-        if (lookout.policyDue(performance.now())) {
-          void this.policyChanged(signal).then((yes) => yes && trouble(), () => undefined);
-        }
+        if (lookout.policyDue(performance.now())) void this.policyChanged(signal).then((yes) => yes && trouble(), () => undefined);
         if (lookout.offersDue(performance.now())) {
           void this.origin.offered(signal).then((all) => all.some((r) => this.session?.has(r) === false) && trouble(), () => undefined);
         }
@@ -560,12 +557,9 @@ export class Player extends EventTarget {
 
   /** Turns what proves deceit into a fault, and stops. */
   private blame(err: unknown): boolean {
-    if (!(err instanceof Error)) return false;
-    if (err instanceof BadPiece) this.break({ kind: "bad-piece", detail: err.message });
-    else if (err instanceof Fork) this.break({ kind: "fork", detail: err.message });
-    else if (err instanceof BadProof) this.break({ kind: "bad-proof", detail: err.message });
-    else return false;
-    return true;
+    const fault = faultOf(err);
+    if (fault) this.break(fault);
+    return fault !== null;
   }
 
   private break(fault: Fault): void {
@@ -601,12 +595,5 @@ export class Player extends EventTarget {
 
   private changed(): void {
     this.dispatchEvent(new Event("change"));
-  }
-
-  /** Waits, but not longer than until something happens. */
-  private rest(ms: number, signal: AbortSignal): Promise<void> {
-    const woken = new AbortController();
-    this.wake = () => woken.abort();
-    return sleep(ms, AbortSignal.any([signal, woken.signal]));
   }
 }

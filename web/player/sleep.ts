@@ -11,3 +11,18 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) done();
   });
 }
+
+/** A sleep that others can end. */
+export class Nap {
+  private woken = new AbortController();
+
+  /** Waits, but not longer than until it is woken. */
+  rest(ms: number, signal: AbortSignal): Promise<void> {
+    this.woken = new AbortController();
+    return sleep(ms, AbortSignal.any([signal, this.woken.signal]));
+  }
+
+  wake(): void {
+    this.woken.abort();
+  }
+}
