@@ -1,8 +1,8 @@
 package peer
 
 import (
-	"fmt"
 	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"testing"
