@@ -47,7 +47,7 @@ for (const [kind, player] of players) {
   describe.concurrent(`${player} plays index.m3u8 from another origin, near live and without an error:`, () => {
     for (const [name, what, size] of cases) test(what, () => play(kind, player, name, size));
 
-    test("a stream in its first seconds, with one whole segment and one that grows", async () => {
+    test.sequential("a stream in its first seconds, with one whole segment and one that grows", async () => {
       const name = `young-${kind}`;
       const encoder = shoal.ffmpeg(await shoal.add(name), { gop: 60 });
       await segments(name, 1);

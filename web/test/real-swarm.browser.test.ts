@@ -55,8 +55,14 @@ test("entries come to a page over NATS at first, and no longer once gossip is on
   const stream = await shoal.add("talk");
   shoal.ffmpeg(stream);
   const context = await browser.newContext();
-  const said: string[] = []; // SUB and UNSUB by the page, MSG by the bus
-  const note = (frame: string | Buffer) => void said.push(...(frame.toString("latin1").match(/^(SUB|UNSUB|MSG)(?= )/gm) ?? []));
+  const said: string[] = []; // SUB and UNSUB of entries by the page, MSG with one by the bus; reports and their receipts apart
+  let sid = "";
+  const note = (frame: string | Buffer) => {
+    for (const [, verb, first, second] of frame.toString("latin1").matchAll(/^(SUB|UNSUB|MSG) (\S+)(?: (\S+))?/gm)) {
+      if (verb === "SUB" && first!.startsWith("shoal.manifest.")) sid = second!;
+      if (verb === "UNSUB" ? first === sid : first!.startsWith("shoal.manifest.")) said.push(verb!);
+    }
+  };
   context.on("page", (p) =>
     p.on("websocket", (ws) => {
       if (!new URL(ws.url()).pathname.endsWith("/nats")) return;
