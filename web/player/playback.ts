@@ -114,6 +114,10 @@ class Playback implements Run {
       backBufferLength: maxBehind,
       maxBufferLength: maxAhead, // from that keyframe to live
       testBandwidth: false,
+      // It forgets by the time that media takes to come, and counts 50 ms at least: a piece of 200 ms weighs a quarter of
+      // what it plays. So these are 9 and 3 s of play, as it has for segments.
+      abrEwmaSlowLive: 2.25,
+      abrEwmaFastLive: 0.75,
       enableWorker: false, // fMP4 needs no transmuxing, and hls.js makes its worker of a blob, which the page allows not
       pLoader: playlistLoader(session, startBehind, () => this.hls.levels) as never,
       fLoader: fragmentLoader({
