@@ -34,7 +34,7 @@ func TestViewersBehindNATsMeetAndFeedEachOther(t *testing.T) {
 		viewing(t, net.Home(nattest.Steady).Command, s.Watch),
 		viewing(t, net.Home(nattest.Steady).Command, s.Watch),
 	}
-	waitFor(t, 35*time.Second, "one of them to take something from the other", func() bool {
+	waitFor(t, 70*time.Second, "one of them to take something from the other", func() bool {
 		var given int64
 		for _, v := range viewers {
 			v.runs()
@@ -61,7 +61,7 @@ func TestViewersWhoseNATsKeepThemApartPlayFromTheSeedAndLeaveEachOtherAlone(t *t
 		viewers = append(viewers, viewing(t, net.Home(nattest.Symmetric).Command, s.Watch, "--log-level", "debug", "--log-file", log))
 		logs = append(logs, log)
 	}
-	waitFor(t, 35*time.Second, "one of them to leave the other alone", func() bool {
+	waitFor(t, 70*time.Second, "one of them to leave the other alone", func() bool {
 		viewers[0].runs()
 		viewers[1].runs()
 		return slices.ContainsFunc(logs, func(log string) bool {
