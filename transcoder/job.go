@@ -177,7 +177,7 @@ func (j *job) begin(ctx context.Context, p *event.Piece) error {
 	if tracks.Width == 0 || len(ladder) == 0 {
 		return nil
 	}
-	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, log: j.log, count: j.opts.Metrics, stuck: j.opts.stuck}
+	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, count: j.opts.Metrics, stuck: j.opts.stuck}
 	known := func(root event.Root) bool {
 		state, _ := j.current()
 		t, ok := state.Init(root)

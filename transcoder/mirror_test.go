@@ -75,6 +75,29 @@ func sources(t testing.TB, m *mirror, pieces ...*event.Piece) (out []made) {
 	return out
 }
 
+// live gives the mirror all pieces of the source and an encoder's pictures as they come of them,
+// calls after with each piece, and returns what was made.
+func live(t testing.TB, m *mirror, pieces []*event.Piece, pictures []fmp4.Picture, after func(*event.Piece)) (out []made) {
+	t.Helper()
+	next := 0
+	for _, p := range pieces {
+		out = append(out, sources(t, m, p)...)
+		in, err := fmp4.Read(p.Data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The encoder gives out what is shown before anything that it has not got.
+		for n := len(in.Pictures); n > 0 && next < len(pictures) && pictures[next].PTS <= in.Pictures[n-1].DTS; next++ {
+			out = append(out, m.take(pictures[next])...)
+		}
+		after(p)
+	}
+	for _, p := range pictures[next:] {
+		out = append(out, m.take(p)...)
+	}
+	return append(out, m.flush()...)
+}
+
 // Each piece of a rendition has the place, the length and the sound of the source's, and it
 // is there with its last picture.
 func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
@@ -89,26 +112,11 @@ func TestARenditionIsCutWhereItsSourceIs(t *testing.T) {
 			pieces, _ := cut(t, clip)
 			pictures := encode(t, pieces)
 			m := &mirror{}
-			var got []made
-			next := 0
-			for _, p := range pieces {
-				got = append(got, sources(t, m, p)...)
-				// The encoder gives out what is shown before anything that it has not got.
-				in, err := fmp4.Read(p.Data)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for n := len(in.Pictures); n > 0 && next < len(pictures) && pictures[next].PTS <= in.Pictures[n-1].DTS; next++ {
-					got = append(got, m.take(pictures[next])...)
-				}
+			got := live(t, m, pieces, pictures, func(p *event.Piece) {
 				if len(m.open) > 2 || m.shift == 0 && len(m.open) > 0 {
 					t.Fatalf("after piece %d, %d wait for more", p.N, len(m.open))
 				}
-			}
-			for ; next < len(pictures); next++ {
-				got = append(got, m.take(pictures[next])...)
-			}
-			got = append(got, m.flush()...)
+			})
 			if len(got) != len(pieces) {
 				t.Fatalf("%d pieces of %d", len(got), len(pieces))
 			}
@@ -234,23 +242,7 @@ func TestSegmentsOfOpenGroupsBeginWithAKeyframe(t *testing.T) {
 	clip := mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset veryfast -bf 3 -g 25 -x264-params open-gop=1:scenecut=0", Audio: "-c:a aac -ac 2", Seconds: 6})
 	pieces, _ := cut(t, clip)
 	pictures := encode(t, pieces)
-	m := &mirror{}
-	var got []made
-	next := 0
-	for _, p := range pieces {
-		got = append(got, sources(t, m, p)...)
-		in, err := fmp4.Read(p.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for n := len(in.Pictures); n > 0 && next < len(pictures) && pictures[next].PTS <= in.Pictures[n-1].DTS; next++ {
-			got = append(got, m.take(pictures[next])...)
-		}
-	}
-	for ; next < len(pictures); next++ {
-		got = append(got, m.take(pictures[next])...)
-	}
-	got = append(got, m.flush()...)
+	got := live(t, &mirror{}, pieces, pictures, func(*event.Piece) {})
 	keys, count := 0, 0
 	for i, g := range got {
 		in, err := fmp4.Read(g.data)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync"
 	"syscall"
@@ -40,7 +39,6 @@ type run struct {
 	epoch   event.Epoch
 	ladder  Ladder
 	outputs []*output
-	log     *slog.Logger
 	count   *Metrics
 	stuck   time.Duration
 
