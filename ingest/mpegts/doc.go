@@ -15,6 +15,9 @@
 // which pictures went with them, and whatever refers to one of them would be shown, and
 // kept, broken.
 //
+// Nothing waits for what comes next where its own bytes tell that it is whole: by the
+// length that a PES packet states, or by how its last packet is filled up.
+//
 // Tables are read by go-astits, out of sections whose checksum holds. Packets and PES
 // headers are read here: that library keeps all packets of a PES packet on the heap,
 // and waits for the next one even where the length is stated.

@@ -29,6 +29,46 @@ func (c *continuity) next(counter byte, allowed bool) verdict {
 	return gap
 }
 
+// packet is a transport packet that carries something (H.222.0 section 2.4.3.2).
+type packet struct {
+	pid       uint16
+	payload   []byte
+	counter   byte
+	start     bool // a PES packet or a section begins in it
+	scrambled bool
+	restarts  bool // its counter need not follow
+	padded    bool // it was filled up, and has nothing else beside its payload but a clock
+}
+
+// readPacket reads what has a payload; others leave their PID's counter as it is.
+func readPacket(b *[packetSize]byte) (packet, bool) {
+	p := packet{
+		pid: uint16(b[1]&0x1f)<<8 | uint16(b[2]), counter: b[3] & 15,
+		start: b[1]&0x40 != 0, scrambled: b[3]&0xc0 != 0,
+	}
+	if b[3]&0x10 == 0 {
+		return p, false
+	}
+	at := 4
+	if b[3]&0x20 != 0 {
+		const discontinuity, clock, others = 0x80, 0x10, 0x0f
+		n := int(b[4])
+		at += 1 + n
+		if at >= packetSize {
+			return p, false
+		}
+		if n > 0 {
+			flags := b[5]
+			p.restarts = flags&discontinuity != 0
+			p.padded = flags&others == 0 && (flags&clock == 0 || n > 1+6)
+		} else {
+			p.padded = true
+		}
+	}
+	p.payload = b[at:]
+	return p, true
+}
+
 // packet takes one transport packet.
 func (d *Demuxer) packet(b *[packetSize]byte) {
 	d.await()
@@ -36,29 +76,18 @@ func (d *Demuxer) packet(b *[packetSize]byte) {
 		d.warnings.Add(d.now, TransportError, "a packet that its receiver marked as damaged was dropped")
 		return
 	}
-	pid := uint16(b[1]&0x1f)<<8 | uint16(b[2])
-	start := b[1]&0x40 != 0
-	if b[3]&0x10 == 0 { // no payload: its counter stands still
+	p, ok := readPacket(b)
+	if !ok {
 		return
 	}
-	at, restarts := 4, false
-	if b[3]&0x20 != 0 {
-		n := int(b[4])
-		at += 1 + n
-		if at >= packetSize {
-			return
-		}
-		restarts = n > 0 && b[5]&0x80 != 0
-	}
-	payload, counter, scrambled := b[at:], b[3]&15, b[3]&0xc0 != 0
 	for _, t := range d.tracks {
-		if t != nil && t.pid == pid {
-			t.packet(payload, start, counter, scrambled, restarts)
+		if t != nil && t.pid == p.pid {
+			t.packet(p)
 			return
 		}
 	}
-	if s := d.tables.sections(pid); s != nil && !scrambled {
-		s.packet(payload, start, counter, restarts, func(section []byte) { d.section(pid, section) })
+	if s := d.tables.sections(p.pid); s != nil && !p.scrambled {
+		s.packet(p, func(section []byte) { d.section(p.pid, section) })
 	}
 }
 

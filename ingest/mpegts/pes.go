@@ -15,6 +15,7 @@ const (
 	idle   state = iota // waits for one to begin
 	header              // its header is not whole yet
 	body
+	over // it seemed whole, though it states no length, and was passed on
 )
 
 // lengthBound is the PES_packet_length from which on a video PES packet is not taken
@@ -37,6 +38,7 @@ type track struct {
 	stamped  bool
 	dts, pts event.Ticks
 	arrived  time.Time
+	ending   ending
 
 	video videoState
 	audio audioState
@@ -49,22 +51,30 @@ func newTrack(d *Demuxer, k media.Kind, f found) *track {
 	return t
 }
 
-// packet takes the payload of a transport packet.
-func (t *track) packet(p []byte, start bool, counter byte, scrambled, restarts bool) {
-	if scrambled {
+// packet takes a transport packet.
+func (t *track) packet(h packet) {
+	p := h.payload
+	if h.scrambled {
 		t.d.warnings.once(Scrambled, "the %s track %d is scrambled: it cannot be carried", t.kind, t.pid)
 		t.broken()
 		return
 	}
-	switch v := t.counter.next(counter, restarts); {
-	case v == duplicate && t.isLast(p, start):
+	switch v := t.counter.next(h.counter, h.restarts); {
+	case v == duplicate && t.isLast(p, h.start):
 		return
 	case v != follows:
 		t.d.warnings.Add(t.d.now, Discontinuity, "packets of the %s track are missing; %s", t.kind, t.consequence())
 		t.broken()
 	}
-	if start {
+	switch {
+	case h.start:
 		t.begin()
+	case t.state == over:
+		t.ending.refuted = true
+		t.damaged("a PES packet that seemed to have ended went on")
+	}
+	if t.state != idle {
+		t.ending.packet(h.padded)
 	}
 	if t.state == header {
 		t.head = append(t.head, p...)
@@ -105,6 +115,7 @@ func (t *track) broken() {
 	}
 	t.state, t.pending = idle, false
 	t.head, t.buf = t.head[:0], t.buf[:0]
+	t.ending.begins(false)
 }
 
 func (t *track) begin() {
@@ -115,6 +126,7 @@ func (t *track) begin() {
 	case t.state == body:
 		t.pending = true
 	}
+	t.ending.begins(t.pending && t.left < 0)
 	t.state, t.head = header, t.head[:0]
 }
 
@@ -152,6 +164,9 @@ func (t *track) readHeader() []byte {
 	left := -1
 	if length > 0 {
 		left = length - (size - 6)
+	}
+	if t.kind == media.Video && !stamped {
+		t.ending.refuted = true
 	}
 	switch {
 	case t.kind == media.Video && !stamped && t.pending: // the picture goes on
@@ -208,6 +223,10 @@ func (t *track) add(p []byte) {
 	t.buf = append(t.buf, p...)
 	t.arrived = t.d.now
 	if t.left < 0 {
+		if t.kind == media.Video && t.ending.seen() {
+			t.finish()
+			t.state = over
+		}
 		return
 	}
 	t.left -= len(p)

@@ -24,16 +24,17 @@ type sections struct {
 	buf     []byte
 }
 
-// packet takes a packet's payload and hands on every section that it completes. The
+// packet takes a packet and hands on every section that it completes. The
 // section is the callee's only while it runs.
-func (s *sections) packet(p []byte, start bool, counter byte, restarts bool, whole func([]byte)) {
-	switch s.counter.next(counter, restarts) {
+func (s *sections) packet(h packet, whole func([]byte)) {
+	p := h.payload
+	switch s.counter.next(h.counter, h.restarts) {
 	case duplicate:
 		return
 	case gap:
 		s.open, s.buf = false, s.buf[:0]
 	}
-	if !start {
+	if !h.start {
 		if s.open {
 			s.add(p, whole)
 		}
