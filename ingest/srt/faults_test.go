@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -234,8 +235,9 @@ func TestAPublisherOverABadNetwork(t *testing.T) {
 		s := call(t, relay.Addr(), structured("camera", key), 0)
 		r := h.next()
 		const messages = 1500
-		s.send(messages, 2*time.Millisecond)
-		eventually(t, "all arrived", func() bool { return r.size() == messages*1316 })
+		// Nothing tells a receiver that the very last packets are missing, so some come after.
+		s.send(messages+50, 2*time.Millisecond)
+		eventually(t, "all arrived", func() bool { return r.size() >= messages*1316 })
 		continuity(t, r.bytes())
 		eventually(t, "figures come", func() bool { return r.figures().Retransmitted > 0 })
 		f := r.figures()
@@ -306,6 +308,7 @@ func TestAPullGoesOnAfterTheListenerWasAway(t *testing.T) {
 	go func() {
 		done <- srt.Pull(ctx, "srt://127.0.0.1:"+port+"?streamid=x&latency=200&passphrase="+passphrase, srt.PullOptions{
 			Name: "far", FirstPause: 50 * time.Millisecond, MaxPause: 200 * time.Millisecond,
+			Log: slog.New(slog.NewTextHandler(h.log, nil)),
 			Start: func(ctx context.Context, r srt.Request) (srt.Handler, error) {
 				starts.Add(1)
 				return h.Start(ctx, r)

@@ -276,7 +276,12 @@ func start(t testing.TB, name string, args ...string) *program {
 		defer close(p.done)
 		p.err = p.cmd.Wait()
 	}()
-	t.Cleanup(p.kill)
+	t.Cleanup(func() {
+		p.kill()
+		if t.Failed() {
+			t.Logf("%s said:\n%.2000s", name, p.out.String())
+		}
+	})
 	return p
 }
 
