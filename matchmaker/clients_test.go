@@ -116,7 +116,7 @@ func TestStandardClientsFindEachOtherAndExchangeAFile(t *testing.T) {
 			store, config := t.TempDir(), t.TempDir()
 			check(t, os.WriteFile(filepath.Join(store, "film"), content, 0o600))
 			check(t, os.WriteFile(filepath.Join(config, "settings.json"), []byte(seedSettings), 0o600))
-			_, seeding, quit := program(t, "transmission-cli", "-v", "-M", "-et", "-p", freePort(t), "-g", config, "-w", store, file)
+			_, seeding, quit := program(t, "transmission-cli", "-M", "-et", "-p", freePort(t), "-g", config, "-w", store, file)
 			t.Cleanup(func() {
 				if t.Failed() {
 					quit()

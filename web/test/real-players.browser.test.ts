@@ -45,7 +45,9 @@ const cases: [string, string, [number, number]][] = [
 
 for (const [kind, player] of players) {
   describe.concurrent(`${player} plays index.m3u8 from another origin, near live and without an error:`, () => {
-    for (const [name, what, size] of cases) test(what, () => play(kind, player, name, size));
+    // In a soak each plays all; else what the other has not.
+    const mine = process.env["SHOAL_SOAK"] ? cases : cases.filter((_, i) => i % players.length === players.findIndex(([k]) => k === kind));
+    for (const [name, what, size] of mine) test(what, () => play(kind, player, name, size));
 
     test.sequential("a stream in its first seconds, with one whole segment and one that grows", async () => {
       const name = `young-${kind}`;
