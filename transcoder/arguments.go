@@ -12,14 +12,14 @@ const firstOutput = 3
 // arguments are ffmpeg's: an init segment and pieces come in on standard input, and a
 // transport stream of each step goes out on a pipe of its own. Pictures keep their times, and
 // keyframes stay where the source has them and nowhere else.
-func arguments(l Ladder, threads int) []string {
+func arguments(l Ladder, interlaced bool, threads int) []string {
 	args := []string{
 		"-loglevel", "repeat+level+error", // what it guesses is no news
 		// Whatever is known of the stream is in the init segment: nothing is to be guessed from
 		// seconds of media.
 		"-probesize", "32", "-analyzeduration", "1", "-fpsprobesize", "0",
 		"-copyts", "-flags", "low_delay", "-threads", "1", "-f", "mp4", "-i", "pipe:0",
-		"-filter_threads", "1", "-filter_complex", graph(l),
+		"-filter_threads", "1", "-filter_complex", graph(l, interlaced),
 	}
 	for i, s := range l {
 		args = append(
@@ -37,10 +37,14 @@ func arguments(l Ladder, threads int) []string {
 }
 
 // graph scales each step from the one above it, which is less work than from the source. A
-// picture that is higher than wide has the step's height as its width.
-func graph(l Ladder) string {
+// picture that is higher than wide has the step's height as its width. Of two fields, which no
+// player here would put together, one picture is made before that.
+func graph(l Ladder, interlaced bool) string {
 	var b strings.Builder
 	in := "[0:v:0]"
+	if interlaced {
+		in += "yadif=mode=send_frame:deint=interlaced,"
+	}
 	for i, s := range l {
 		scale := fmt.Sprintf("scale=w='if(gte(iw,ih),-2,%[1]d)':h='if(gte(iw,ih),%[1]d,-2)':flags=bicubic", s.Height)
 		if i == len(l)-1 {

@@ -19,7 +19,7 @@ type child struct {
 }
 
 // startChild starts ffmpeg. Whoever has it calls wait.
-func startChild(ctx context.Context, l Ladder, limits Limits) (*child, error) {
+func startChild(ctx context.Context, l Ladder, interlaced bool, limits Limits) (*child, error) {
 	program, err := ffmpeg.Find()
 	if err != nil {
 		return nil, fmt.Errorf("make renditions: %w", err)
@@ -37,7 +37,7 @@ func startChild(ctx context.Context, l Ladder, limits Limits) (*child, error) {
 	}
 	c := &child{input: ours[0], outputs: ours[1:]}
 	c.Child, err = program.Start(ctx, ffmpeg.Command{
-		Args: arguments(l, limits.threads()), Stdin: theirs[0], ExtraFiles: theirs[1:], Stop: closeTimeout,
+		Args: arguments(l, interlaced, limits.threads()), Stdin: theirs[0], ExtraFiles: theirs[1:], Stop: closeTimeout,
 	})
 	if err := errors.Join(err, closeAll(theirs)); err != nil {
 		return nil, errors.Join(err, closeAll(ours))

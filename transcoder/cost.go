@@ -29,7 +29,7 @@ func Cost(ctx context.Context, l Ladder, limits Limits) (cores float64, err erro
 	if err != nil {
 		return 0, err
 	}
-	c, err := startChild(ctx, l, limits)
+	c, err := startChild(ctx, l, false, limits)
 	if err != nil {
 		return 0, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoalcast/shoal/bus"
 	"github.com/shoalcast/shoal/event"
+	"github.com/shoalcast/shoal/ingest/fmp4"
 	"github.com/shoalcast/shoal/internal/obs"
 )
 
@@ -177,7 +178,11 @@ func (j *job) begin(ctx context.Context, p *event.Piece) error {
 	if tracks.Width == 0 || len(ladder) == 0 {
 		return nil
 	}
-	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, count: j.opts.Metrics, stuck: j.opts.stuck}
+	video, err := fmp4.VideoOf(tracks.Init)
+	if err != nil {
+		return fmt.Errorf("read the source's init segment: %w", err)
+	}
+	r := &run{source: tracks, epoch: p.Epoch, ladder: ladder, count: j.opts.Metrics, stuck: j.opts.stuck, interlaced: video.Interlaced}
 	known := func(root event.Root) bool {
 		state, _ := j.current()
 		t, ok := state.Init(root)

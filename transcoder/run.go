@@ -42,6 +42,8 @@ type run struct {
 	count   *Metrics
 	stuck   time.Duration
 
+	interlaced bool // the source may be
+
 	feed   chan *event.Piece
 	finish func() // no more pieces come
 	stop   context.CancelFunc
@@ -95,7 +97,7 @@ func (r *run) offer(p *event.Piece) error {
 
 // encode runs the child until its input ends.
 func (r *run) encode(ctx context.Context, limits Limits) error {
-	c, err := startChild(ctx, r.ladder, limits)
+	c, err := startChild(ctx, r.ladder, r.interlaced, limits)
 	if err != nil {
 		return err
 	}

@@ -214,15 +214,28 @@ func (r *rig) expect(rendition event.Rendition, pieces []*event.Piece, height in
 
 func clip(t *testing.T, flags string, seconds float64) mediatest.Clip {
 	t.Helper()
-	return mediatest.Make(t, mediatest.Spec{Video: "-c:v libx264 -preset ultrafast -s 426x240 " + flags, Audio: "-c:a aac -ac 2", Seconds: seconds})
+	return encoded(t, "-c:v libx264 -preset ultrafast "+flags, seconds)
+}
+
+func encoded(t *testing.T, video string, seconds float64) mediatest.Clip {
+	t.Helper()
+	return mediatest.Make(t, mediatest.Spec{Video: "-s 426x240 " + video, Audio: "-c:a aac -ac 2", Seconds: seconds})
 }
 
 func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
-	for name, flags := range map[string]string{"in order": "-bf 0 -g 25", "reordered": "-bf 2 -g 40"} {
+	for name, video := range map[string]string{
+		"in order":  "-c:v libx264 -preset ultrafast -bf 0 -g 25",
+		"reordered": "-c:v libx264 -preset ultrafast -bf 2 -g 40",
+		"HEVC":      "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25",
+		"HEVC of 10 bits, wide": "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc " +
+			"-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:bframes=0",
+		"AV1":        "-c:v libsvtav1 -preset 12 -g 25",
+		"interlaced": "-vf interlace -c:v libx264 -preset ultrafast -bf 0 -g 25 -flags +ilme+ildct -x264-params tff=1",
+	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, "720p,180p,120p", 0)
 			r.serve()
-			pieces := r.begin(1000, clip(t, flags, 6))
+			pieces := r.begin(1000, encoded(t, video, 4))
 			r.publish(pieces, "v3")
 			r.fact(event.EpochEnded{Epoch: 1000})
 			r.expect("v2", pieces, 180)
@@ -230,7 +243,7 @@ func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
 			if len(r.made("v1")) > 0 {
 				t.Error("240 lines were made 720")
 			}
-			next := r.begin(2000, clip(t, flags, 3))
+			next := r.begin(2000, encoded(t, video, 2))
 			r.publish(next, "v3")
 			r.fact(event.EpochEnded{Epoch: 2000})
 			r.expect("v2", next, 180)

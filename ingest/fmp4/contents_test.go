@@ -73,6 +73,10 @@ func TestVideoReplacedInAnInitSegment(t *testing.T) {
 		if !bytes.Equal(got.Data, want.Data) || got.Codecs != want.Codecs || got.Width != 160 || got.FrameRate != want.FrameRate {
 			t.Errorf("with audio %q: %+v, want %+v", audio, got, want)
 		}
+		video, err := fmp4.VideoOf(got.Data)
+		if err != nil || video.Width != 160 || video.Height != 90 || video.Interlaced || !bytes.Equal(video.Record, small.Configs()[0].Record) {
+			t.Errorf("with audio %q it says %+v of the video: %v", audio, video, err)
+		}
 	}
 }
 
@@ -123,6 +127,7 @@ func FuzzRead(f *testing.F) {
 				t.Fatalf("%d bytes of %d", len(again), len(b))
 			}
 		}
+		_, _ = fmp4.VideoOf(b)
 		_, _ = fmp4.ReplaceVideo(b, "avc1.64000d,mp4a.40.2", 25, video)
 	})
 }

@@ -8,6 +8,10 @@ import (
 	"github.com/shoalcast/shoal/ingest/media"
 )
 
+// visualSampleEntry is how long a VisualSampleEntry is before its boxes (ISO/IEC 14496-12
+// clause 12.1.3).
+const visualSampleEntry = 8 + 70
+
 // ReplaceVideo returns an init segment of a Chunker's with another video track in place of
 // its own, and the same audio. codecs and frameRate are what was said of the original.
 func ReplaceVideo(init []byte, codecs string, frameRate float64, video media.Config) (*Init, error) {
@@ -15,7 +19,7 @@ func ReplaceVideo(init []byte, codecs string, frameRate float64, video media.Con
 	if err != nil {
 		return nil, err
 	}
-	audio, err := audioTrakOf(init)
+	audio, err := trakOf(init, audioTrack)
 	if err != nil {
 		return nil, err
 	}
@@ -36,8 +40,40 @@ func ReplaceVideo(init []byte, codecs string, frameRate float64, video media.Con
 	return out, nil
 }
 
-// audioTrakOf returns an init segment's audio trak box, nil where it has none.
-func audioTrakOf(init []byte) ([]byte, error) {
+// VideoOf reads what the init segment of a Chunker's says of its pictures; ErrContents where
+// it has none.
+func VideoOf(init []byte) (codec.Info, error) {
+	all, err := trakOf(init, videoTrack)
+	if err != nil {
+		return codec.Info{}, err
+	}
+	r := boxReader{rest: all}
+	trak := r.open("trak")
+	trak.open("tkhd")
+	mdia := trak.open("mdia")
+	mdia.open("mdhd")
+	mdia.open("hdlr")
+	minf := mdia.open("minf")
+	minf.open("vmhd")
+	minf.open("dinf")
+	stbl := minf.open("stbl")
+	stsd := stbl.open("stsd")
+	stsd.take(4 + 4)
+	kind, body, _ := stsd.next()
+	if stsd.err != nil {
+		return codec.Info{}, stsd.err
+	}
+	entry := boxReader{rest: body}
+	entry.take(visualSampleEntry)
+	_, record, _ := entry.next()
+	if entry.err != nil {
+		return codec.Info{}, entry.err
+	}
+	return codec.Parse(media.Config{Codec: media.Codec(kind), Record: record})
+}
+
+// trakOf returns a track's trak box, nil where there is no such track.
+func trakOf(init []byte, track uint32) ([]byte, error) {
 	r := boxReader{rest: init}
 	r.open("ftyp")
 	moov := r.open("moov")
@@ -49,7 +85,7 @@ func audioTrakOf(init []byte) ([]byte, error) {
 		trak := boxReader{rest: body}
 		tkhd := trak.open("tkhd")
 		tkhd.take(4 + 8)
-		if id := tkhd.u32(); tkhd.err == nil && id == audioTrack {
+		if id := tkhd.u32(); tkhd.err == nil && id == track {
 			return all, nil
 		}
 	}

@@ -142,7 +142,7 @@ func parseAVCSPS(i *Info, b []byte) error {
 	if r.short {
 		return errShort
 	}
-	i.Width, i.Height = int(w), int(h)
+	i.Width, i.Height, i.Interlaced = int(w), int(h), !frameOnly
 	if r.flag() {
 		parseAVCVUI(i, r)
 	}

@@ -20,6 +20,7 @@ type Info struct {
 	Width, Height int     // of the decoded picture, after cropping
 	FrameRate     float64 // frames a second, if the stream states a plausible one
 	Aspect        Aspect  // shape of a sample
+	Interlaced    bool    // pictures may be of two fields, which the camera took one after the other
 	Color         Color
 
 	SampleRate   int // of the decoded sound, in Hz

@@ -14,6 +14,7 @@ import (
 const (
 	avcHigh      = "0164000dffe1001c6764000dacd941519e226c39a808080a000007d20001d4c01e28532c01000468ef8fcbfdf8f800"
 	avc444       = "01f40015ffe1001967f40015919b282866c044000003000400000301907c50a65801000668fe8f192190fff8f800"
+	avcFields    = "01640015ffe1001867640015acd94143360220000003002000000643e28532c001000668fba3cb22c0fdf8f800"
 	hevcMain10   = "0102200000009000000000003cf000fcfdfafa00000f03a00001001840010c01ffff02200000030090000003000003003c959809a10001002f42010102200000030090000003000003003ca00a480b9c94d96566924caf016a12201208000003000800000301e040a2000100074401c172b46240"
 	av1Ten       = "81004c000a0e000000043d06d4daf95010101040"
 	av1Eight     = "81000c000a0b000000043cfecc02f80040"
@@ -51,6 +52,7 @@ func TestParse(t *testing.T) {
 			Aspect: codec.Aspect{W: 4, H: 3}, Color: codec.Color{Primaries: 1, Transfer: 1, Matrix: 1},
 		}},
 		{media.H264, avc444, codec.Info{String: "avc1.f40015", Width: 320, Height: 192, FrameRate: 50}},
+		{media.H264, avcFields, codec.Info{String: "avc1.640015", Width: 320, Height: 192, FrameRate: 25, Interlaced: true}},
 		{media.HEVC, hevcMain10, codec.Info{
 			String: "hvc1.2.4.L60.90", Width: 322, Height: 182, FrameRate: 60,
 			Color: codec.Color{Primaries: 9, Transfer: 16, Matrix: 9},
