@@ -3,7 +3,7 @@
 import type Hls from "hls.js";
 import type { Fragment, Level, LevelAttributes, LevelParsed } from "hls.js";
 import { classOf } from "./hls.ts";
-import type { Quality } from "./qualities.ts";
+import { playable, type Quality } from "./qualities.ts";
 import { reload } from "./playlists.ts";
 
 /** A rendition as hls.js is to know it. */
@@ -28,7 +28,7 @@ export function renditionOf(hls: Hls, level: number): string | null {
  */
 export function addLevels(hls: Hls, offers: Offered[], loading: Fragment | null): void {
   const model = hls.levels[0];
-  const fresh = model ? offers.filter((o) => levelOf(hls, o.rendition) < 0).map((o) => levelFrom(model, o)).filter(playable) : [];
+  const fresh = model ? offers.filter((o) => levelOf(hls, o.rendition) < 0).filter((o) => o.codecs !== "" && playable(o.codecs)).map((o) => levelFrom(model, o)) : [];
   if (!model || fresh.length === 0) return;
   const current = loading && hls.levels[loading.level];
   const levels = [...hls.levels, ...fresh].sort((a, b) => a.height - b.height || a.bitrate - b.bitrate);
@@ -48,8 +48,4 @@ function levelFrom(model: Level, { rendition, codecs, width, height, bitrate, ur
   const attrs = new Attributes({ BANDWIDTH: String(bitrate), CODECS: codecs, RESOLUTION: `${width}x${height}` });
   const known = { ...(videoCodec ? { videoCodec } : {}), ...(audioCodec ? { audioCodec } : {}) };
   return new LevelClass({ attrs, bitrate, width, height, url, name: rendition, ...known });
-}
-
-function playable({ codecs }: Level): boolean {
-  return codecs !== "" && MediaSource.isTypeSupported(`video/mp4; codecs="${codecs}"`);
 }

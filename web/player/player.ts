@@ -12,7 +12,7 @@ import { faultOf, offered, remembered } from "./offer.ts";
 import { HttpError, isDown, isTimeout, type Manifest, Origin, type Query } from "./origin.ts";
 import { type LinkOptions, optionsOf, type PlayerOptions } from "./options.ts";
 import { hlsRunner } from "./playback.ts";
-import { bestFirst, type Quality } from "./qualities.ts";
+import { bestFirst, playable, type Quality } from "./qualities.ts";
 import { type Fault, type Findings, judge, type Verdict } from "./provenance.ts";
 import type { Moment, State } from "./moment.ts";
 import type { Run, Runner } from "./runs.ts";
@@ -148,9 +148,10 @@ export class Player extends EventTarget {
     this.playback?.toLive();
   }
 
-  /** The renditions that there are now, the best first; "change" is dispatched when it changes. Empty while nothing plays. */
+  /** The renditions that there are now and that this browser can decode, the best first; "change" is dispatched when it changes. Empty while nothing plays. */
   get qualities(): Quality[] {
-    return (this.session?.offers() ?? []).map(({ rendition, width, height, bitrate }) => ({ rendition, width, height, bitrate })).sort(bestFirst);
+    const here = (this.session?.offers() ?? []).filter((o) => playable(o.codecs));
+    return here.map(({ rendition, width, height, bitrate }) => ({ rendition, width, height, bitrate })).sort(bestFirst);
   }
 
   /**

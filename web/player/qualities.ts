@@ -8,6 +8,11 @@ export interface Quality {
   bitrate: number; // bit/s, of its newest pieces
 }
 
+/** Whether this browser can decode what is of such codecs (RFC 6381); yes where it cannot be asked. */
+export function playable(codecs: string): boolean {
+  return codecs === "" || (globalThis.MediaSource?.isTypeSupported(`video/mp4; codecs="${codecs}"`) ?? true);
+}
+
 /** The best first. */
 export function bestFirst(a: Quality, b: Quality): number {
   return b.height - a.height || b.bitrate - a.bitrate;

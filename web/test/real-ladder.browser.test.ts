@@ -192,3 +192,24 @@ describe("our page by itself", () => {
     });
   });
 });
+
+describe("a source in a codec that the browser lacks", () => {
+  test("is watched on our page, which was open before, in what was made of it, and is not among what a viewer may choose", async () => {
+    const s = await shoal.add("hevc");
+    await viewing(browser, s.watch_url, async (page) => {
+      await until(page, "offline", (v) => v.state === "offline");
+      const sender = shoal.send(s, { video: "hvc1", audio: "mp4a" });
+      await until(page, "shown", (v) => v.state === "playing" && v.height === 120, 30_000);
+      await plays(page, s, 3);
+      expect((await stats(page)).qualities.map((q) => q.height)).toEqual([120]);
+      expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0 });
+
+      const context = await browser.newContext();
+      const { page: theirs, errors } = await open(context, site.url("hls", `${shoal.http}/live/hevc/index.m3u8`), /(?!)/);
+      await shows(theirs, 120); // by hls.js alone
+      expect(errors).toEqual([]);
+      await context.close();
+      await sender.stop();
+    });
+  });
+});
