@@ -20,6 +20,8 @@ type StreamState struct {
 	Ended     bool   // LastEpoch was closed
 	EndReason string
 	Tracks    []TracksAnnounced // newest last, at most maxTracks
+
+	Renditions RenditionsClaimed // the newest
 }
 
 // Bounds of what a fold keeps: a creator that rotates every 10 s, or an encoder
@@ -68,6 +70,8 @@ func (s *StreamState) Apply(seq uint64, f StreamFact) {
 		s.LastEpoch, s.Instance, s.Ended, s.EndReason = f.Epoch, f.Instance, false, ""
 	case TracksAnnounced:
 		s.Tracks = keepLast(append(s.Tracks, f), maxTracks)
+	case RenditionsClaimed:
+		s.Renditions = f
 	case EpochEnded:
 		if f.Epoch == s.LastEpoch {
 			s.Ended, s.EndReason = true, f.Reason

@@ -36,8 +36,9 @@ var facts = map[string]event.StreamFact{
 		Epoch: 1_700_000_000_000, Rendition: event.Source, Root: event.Root{1, 2, 3}, Init: []byte("ftyp moov"),
 		Codecs: "avc1.640028,mp4a.40.2", Width: 1920, Height: 1080, FrameRate: 29.97,
 	},
-	"epoch_ended": event.EpochEnded{Epoch: 1_700_000_000_000, Reason: "the publisher left"},
-	"removed":     event.StreamRemoved{},
+	"renditions_claimed": event.RenditionsClaimed{Epoch: 1_700_000_000_000, Instance: "transcoder-1"},
+	"epoch_ended":        event.EpochEnded{Epoch: 1_700_000_000_000, Reason: "the publisher left"},
+	"removed":            event.StreamRemoved{},
 }
 
 // A golden file is what some build once wrote: it is never changed, and every later

@@ -54,6 +54,14 @@ type TracksAnnounced struct {
 	FrameRate float64   `json:"frame_rate,omitzero"`
 }
 
+// RenditionsClaimed reserves an epoch's smaller renditions for one transcoder. It is appended
+// by compare-and-set, so that two never mix what they make. Without an instance it gives up
+// what was claimed.
+type RenditionsClaimed struct {
+	Epoch    Epoch  `json:"epoch"`
+	Instance string `json:"instance,omitzero"` // a new run has a new one
+}
+
 // EpochEnded closes an epoch: no further piece follows.
 type EpochEnded struct {
 	Epoch  Epoch  `json:"epoch"`
@@ -63,14 +71,15 @@ type EpochEnded struct {
 // StreamRemoved ends a stream for good.
 type StreamRemoved struct{}
 
-func (GenesisPublished) kind() string { return "genesis" }
-func (RootRotated) kind() string      { return "root_rotated" }
-func (SessionPublished) kind() string { return "session" }
-func (PublishKeySet) kind() string    { return "publish_key" }
-func (EpochClaimed) kind() string     { return "epoch_claimed" }
-func (TracksAnnounced) kind() string  { return "tracks" }
-func (EpochEnded) kind() string       { return "epoch_ended" }
-func (StreamRemoved) kind() string    { return "removed" }
+func (GenesisPublished) kind() string  { return "genesis" }
+func (RootRotated) kind() string       { return "root_rotated" }
+func (SessionPublished) kind() string  { return "session" }
+func (PublishKeySet) kind() string     { return "publish_key" }
+func (EpochClaimed) kind() string      { return "epoch_claimed" }
+func (TracksAnnounced) kind() string   { return "tracks" }
+func (RenditionsClaimed) kind() string { return "renditions_claimed" }
+func (EpochEnded) kind() string        { return "epoch_ended" }
+func (StreamRemoved) kind() string     { return "removed" }
 
 const factVersion = 1
 
@@ -119,6 +128,8 @@ func DecodeStreamFact(b []byte) (StreamFact, error) {
 		return decodeFact[EpochClaimed](b)
 	case "tracks":
 		return decodeFact[TracksAnnounced](b)
+	case "renditions_claimed":
+		return decodeFact[RenditionsClaimed](b)
 	case "epoch_ended":
 		return decodeFact[EpochEnded](b)
 	case "removed":

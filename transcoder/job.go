@@ -50,6 +50,8 @@ type job struct {
 	rest     time.Time // nothing is begun before
 	last     <-chan struct{}
 	quiet    *time.Timer
+	rival    rival
+	claimed  uint64 // the sequence of this service's newest claim
 }
 
 func newJob(o *Options, state event.StreamState) *job {
@@ -103,6 +105,7 @@ func (j *job) work(ctx context.Context) error {
 	over := false
 	for {
 		state, changed := j.current()
+		j.yield(state)
 		switch {
 		case !state.Live():
 			j.quiet.Reset(lastPieces)
@@ -178,6 +181,9 @@ func (j *job) begin(ctx context.Context, p *event.Piece) error {
 	if tracks.Width == 0 || len(ladder) == 0 {
 		return nil
 	}
+	if mine, err := j.claim(ctx, p.Epoch, ladder[0].Rendition); err != nil || !mine {
+		return err
+	}
 	video, err := fmp4.VideoOf(tracks.Init)
 	if err != nil {
 		return fmt.Errorf("read the source's init segment: %w", err)
@@ -236,6 +242,7 @@ func (j *job) end(ctx context.Context) {
 	}
 	j.close()
 	<-j.last
+	j.release(ctx)
 }
 
 // failed takes note of an encoder that ended before its source did.

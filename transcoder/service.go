@@ -14,11 +14,13 @@ import (
 
 // Options of a Service.
 type Options struct {
-	Bus     *bus.Bus
-	Ladder  Ladder
-	Limits  Limits
-	Log     *slog.Logger // nil: nothing is logged
-	Metrics *Metrics     // nil: counted for nobody
+	Bus *bus.Bus
+	// Instance tells this run from any other transcoder's on the bus.
+	Instance string
+	Ladder   Ladder
+	Limits   Limits
+	Log      *slog.Logger // nil: nothing is logged
+	Metrics  *Metrics     // nil: counted for nobody
 
 	stuck time.Duration // 0: defaultStuck
 }

@@ -47,7 +47,7 @@ func newRig(t *testing.T, ladder string, stuck time.Duration) *rig {
 		t: t, bus: bustest.Start(t), metrics: NewMetrics(nil),
 		got: map[event.Rendition][]*event.Piece{}, inits: map[event.Root]event.TracksAnnounced{}, changed: make(chan struct{}),
 	}
-	r.options = Options{Bus: r.bus, Ladder: l, Metrics: r.metrics, stuck: stuck, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	r.options = Options{Bus: r.bus, Instance: "a", Ladder: l, Metrics: r.metrics, stuck: stuck, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	for _, step := range l {
@@ -223,19 +223,25 @@ func encoded(t *testing.T, video string, seconds float64) mediatest.Clip {
 }
 
 func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
-	for name, video := range map[string]string{
-		"in order":  "-c:v libx264 -preset ultrafast -bf 0 -g 25",
-		"reordered": "-c:v libx264 -preset ultrafast -bf 2 -g 40",
-		"HEVC":      "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25",
-		"HEVC of 10 bits, wide": "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc " +
-			"-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:bframes=0",
-		"AV1":        "-c:v libsvtav1 -preset 12 -g 25",
-		"interlaced": "-vf interlace -c:v libx264 -preset ultrafast -bf 0 -g 25 -flags +ilme+ildct -x264-params tff=1",
+	for name, c := range map[string]struct {
+		video string
+		soak  bool
+	}{
+		"in order":   {"-c:v libx264 -preset ultrafast -bf 0 -g 25", false},
+		"reordered":  {"-c:v libx264 -preset ultrafast -bf 2 -g 40", false},
+		"interlaced": {"-vf interlace -c:v libx264 -preset ultrafast -bf 0 -g 25 -flags +ilme+ildct -x264-params tff=1", false},
+		"HEVC":       {"-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25", false},
+		"HEVC of 10 bits": {"-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc " +
+			"-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:bframes=0", true},
+		"AV1": {"-c:v libsvtav1 -preset 12 -g 25", true},
 	} {
+		if c.soak && os.Getenv("SHOAL_SOAK") == "" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, "720p,180p,120p", 0)
 			r.serve()
-			pieces := r.begin(1000, encoded(t, video, 4))
+			pieces := r.begin(1000, encoded(t, c.video, 4))
 			r.publish(pieces, "v3")
 			r.fact(event.EpochEnded{Epoch: 1000})
 			r.expect("v2", pieces, 180)
@@ -243,7 +249,7 @@ func TestALadderMeetsItsSourceInEveryPiece(t *testing.T) {
 			if len(r.made("v1")) > 0 {
 				t.Error("240 lines were made 720")
 			}
-			next := r.begin(2000, encoded(t, video, 2))
+			next := r.begin(2000, encoded(t, c.video, 2))
 			r.publish(next, "v3")
 			r.fact(event.EpochEnded{Epoch: 2000})
 			r.expect("v2", next, 180)
@@ -286,7 +292,7 @@ func TestAnEncoderThatDiesIsStartedAgain(t *testing.T) {
 	check(t, err)
 	check(t, p.Kill())
 	before := len(r.made("v1"))
-	r.feed(pieces[10:])
+	r.pace(pieces[10:], "v1")
 	r.until("renditions after the encoder was killed", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
 	if again := r.made("v1")[before:]; len(again) == 0 || testutil.ToFloat64(r.metrics.Failures) != 1 {
 		t.Fatalf("%d pieces after %v failures", len(again), testutil.ToFloat64(r.metrics.Failures))
@@ -308,12 +314,37 @@ func (r *rig) feed(pieces []*event.Piece) {
 	}
 }
 
+// pace publishes pieces faster than a camera where the encoder keeps up, and as a camera does
+// where it does not: a machine that has much else to do is no reason to leave some out.
+func (r *rig) pace(pieces []*event.Piece, rendition event.Rendition) {
+	r.t.Helper()
+	const ahead = 5
+	for i, p := range pieces {
+		r.feed([]*event.Piece{p})
+		if i < ahead {
+			continue
+		}
+		timeout := time.After(p.Duration.Duration())
+		for waiting := true; waiting; {
+			r.mu.Lock()
+			made, changed := r.has(rendition, pieces[i-ahead].Position), r.changed
+			r.mu.Unlock()
+			waiting = !made
+			select {
+			case <-changed:
+			case <-timeout:
+				waiting = false
+			}
+		}
+	}
+}
+
 // An encoder that hangs is replaced, and one that is too slow gets whole segments less.
 func TestAnEncoderThatDoesNotKeepUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		stuck    time.Duration
 		failures float64
-	}{"it hangs": {2 * time.Second, 1}, "it was slow": {time.Hour, 0}} {
+	}{"it hangs": {4 * time.Second, 1}, "it was slow": {time.Hour, 0}} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, "120p", c.stuck)
 			r.serve()
@@ -331,7 +362,7 @@ func TestAnEncoderThatDoesNotKeepUp(t *testing.T) {
 				}
 				check(t, syscall.Kill(pids[0], syscall.SIGCONT))
 			}
-			r.feed(pieces[45:])
+			r.pace(pieces[45:], "v1")
 			r.until("the newest pieces", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
 			if n := testutil.ToFloat64(r.metrics.Failures); n != c.failures {
 				t.Errorf("%v failures", n)
@@ -357,7 +388,7 @@ func TestPicturesOfTwoEncodersDoNotMix(t *testing.T) {
 	r.until("what was published", func() bool { return r.has("v1", pieces[13].Position) })
 	stop()
 	r.serve()
-	r.feed(pieces[14:])
+	r.pace(pieces[14:], "v1")
 	r.fact(event.EpochEnded{Epoch: 1000})
 	r.until("the rest", func() bool { return r.has("v1", pieces[len(pieces)-1].Position) })
 	var parts [][]byte
@@ -372,6 +403,50 @@ func TestPicturesOfTwoEncodersDoNotMix(t *testing.T) {
 		parts = append(parts, p.Data)
 	}
 	mediatest.Decode(t, mediatest.File(t, parts...))
+}
+
+// Of two services on one bus one makes the renditions, and the other stands by. It takes over
+// at a keyframe: at the next one when the first has ended, and when that makes nothing any
+// more two seconds later. Pictures of both do not mix.
+func TestOfTwoTranscodersOneMakesTheRenditions(t *testing.T) {
+	for name, hangs := range map[string]bool{"the first ends": false, "the first hangs": true} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, "120p", 0)
+			r.options.Instance = "a/1"
+			stop := r.serve()
+			pieces := r.begin(1000, clip(t, "-bf 0 -g 25", 36))
+			r.publish(pieces[:10], "v1")
+			r.options.Instance = "b/1"
+			r.serve()
+			r.feed(pieces[10:40])
+			r.until("what the first makes", func() bool { return r.has("v1", pieces[36].Position) })
+			pids := children(t)
+			if len(pids) != 1 {
+				t.Fatalf("%d encoders run", len(pids))
+			}
+			most := uint64(12) // two segments and what is on its way
+			if hangs {
+				most = 40 // some seconds
+				check(t, syscall.Kill(pids[0], syscall.SIGSTOP))
+			} else {
+				stop()
+			}
+			r.pace(pieces[40:], "v1")
+			r.until("what the second makes", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
+			if again := children(t); len(again) != 1 || again[0] == pids[0] {
+				t.Errorf("encoders %v run; it was %v", again, pids)
+			}
+			made := r.made("v1")
+			parts := [][]byte{r.inits[made[0].Init].Init}
+			for k, p := range made {
+				if k > 0 && (p.N <= made[k-1].N || p.N > made[k-1].N+1 && (!p.Key || p.N-made[k-1].N > most)) {
+					t.Fatalf("piece %d comes after %d, key %v", p.N, made[k-1].N, p.Key)
+				}
+				parts = append(parts, p.Data)
+			}
+			mediatest.Decode(t, mediatest.File(t, parts...))
+		})
+	}
 }
 
 // What is heard while the camera is off is in the renditions at once.
