@@ -41,6 +41,30 @@ func (b *Bus) FollowStreams(ctx context.Context, caughtUp func(), fn func(id eve
 	return f.run(ctx)
 }
 
+// TendStreams keeps in d what the facts of all streams add up to, and tells tend of it: of
+// every stream once the facts that existed at its start are known, then calls ready, and from
+// then on of each stream that something new is known of. It returns nil when ctx ends.
+func (b *Bus) TendStreams(ctx context.Context, d *event.Directory, ready func(), tend func(event.StreamState)) error {
+	known := false
+	caughtUp := func() {
+		for _, state := range d.All() {
+			tend(state)
+		}
+		known = true
+		ready()
+	}
+	err := b.FollowStreams(ctx, caughtUp, func(id event.StreamID, seq uint64, f event.StreamFact) error {
+		if state := d.Apply(id, seq, f); known {
+			tend(state)
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // to end with its context is what was asked for
+	}
+	return fmt.Errorf("follow streams: %w", err)
+}
+
 // readFact decodes a fact; one that only newer builds know is nil.
 func readFact(data []byte) (event.StreamFact, error) {
 	fact, err := event.DecodeStreamFact(data)

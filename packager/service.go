@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -86,26 +85,9 @@ func (s *Service) Run(ctx context.Context) error {
 		cancel()
 		s.running.Wait()
 	}()
-	caughtUp := func() {
-		// What an earlier run left unsigned is signed now, live or not.
-		for _, state := range s.streams.All() {
-			s.tend(ctx, state)
-		}
-		close(s.ready)
-	}
-	err := s.opts.Bus.FollowStreams(ctx, caughtUp, func(id event.StreamID, seq uint64, f event.StreamFact) error {
-		state := s.streams.Apply(id, seq, f)
-		select {
-		case <-s.ready:
-			s.tend(ctx, state)
-		default:
-		}
-		return nil
-	})
-	if ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("follow streams: %w", err)
+	// What an earlier run left unsigned is signed at once, live or not.
+	ready := func() { close(s.ready) }
+	return s.opts.Bus.TendStreams(ctx, s.streams, ready, func(state event.StreamState) { s.tend(ctx, state) })
 }
 
 // tend sees to it that every rendition of the stream has a worker and a closer, and

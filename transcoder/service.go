@@ -2,7 +2,6 @@ package transcoder
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -61,25 +60,8 @@ func (s *Service) Run(ctx context.Context) error {
 		cancel()
 		s.running.Wait()
 	}()
-	caughtUp := func() {
-		close(s.ready)
-		for _, state := range s.streams.All() {
-			s.tend(ctx, state)
-		}
-	}
-	err := s.opts.Bus.FollowStreams(ctx, caughtUp, func(id event.StreamID, seq uint64, f event.StreamFact) error {
-		state := s.streams.Apply(id, seq, f)
-		select {
-		case <-s.ready:
-			s.tend(ctx, state)
-		default:
-		}
-		return nil
-	})
-	if ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("follow streams: %w", err)
+	ready := func() { close(s.ready) }
+	return s.opts.Bus.TendStreams(ctx, s.streams, ready, func(state event.StreamState) { s.tend(ctx, state) })
 }
 
 // tend sees to it that a live stream has a job, and tells it what is known of the stream now.
