@@ -151,7 +151,7 @@ func TestEveryChartIsThereAtOnceForAnHourOfViewers(t *testing.T) {
 		query := "range=1h&session=viewer0000000001&stream=" + string(alpha)
 		c.chart(name, query)
 		best := time.Hour
-		for tries := 0; best > 200*time.Millisecond && tries < 10; tries++ { // the best: other programs run here, too
+		for first := time.Now(); best > 200*time.Millisecond && time.Since(first) < 15*time.Second; { // the best: other programs run here, too
 			begun := time.Now()
 			c.chart(name, query)
 			best = min(best, time.Since(begun))

@@ -37,7 +37,7 @@ describe("for everyone", () => {
       for (const width of [1280, 360]) {
         await page.setViewportSize({ width, height: 740 });
         expect(await page.evaluate(() => document.documentElement.scrollWidth), "fits the width").toBeLessThanOrEqual(width);
-        await expectAccessible(page);
+        if (width === 360 || process.env["SHOAL_SOAK"]) await expectAccessible(page); // it takes seconds
       }
     };
     await until(page, "offline", (s) => s.state === "offline");

@@ -31,7 +31,7 @@ test("screenshots", async () => {
   mkdirSync(dir, { recursive: true });
   const browser = await launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]);
   const origin = await TestOrigin.start();
-  const stream = await TestStream.of("harbour", makeClip(60, evening));
+  const stream = await TestStream.of("harbour", makeClip(60, evening), {}, { v1: makeClip(60, `${evening},scale=320:180`, "200k") });
   origin.add(stream);
   origin.swarm = { consent: "ask", relay: true };
   const link = `${origin.url}/live/harbour#${stream.id}`;
