@@ -42,7 +42,9 @@ func (j *job) claim(ctx context.Context, epoch event.Epoch, first event.Renditio
 	for range claimTries {
 		held := state.Renditions
 		switch {
-		case held.Epoch != epoch || held.Instance == "" || nodeOf(held.Instance) == nodeOf(j.opts.Instance) && held.Instance != j.opts.Instance:
+		case held.Epoch > epoch:
+			return false, nil // it is over
+		case held.Epoch < epoch || held.Instance == "" || nodeOf(held.Instance) == nodeOf(j.opts.Instance) && held.Instance != j.opts.Instance:
 			// Nobody's, or an earlier run's of this node.
 		case held.Instance == j.opts.Instance:
 			return true, nil
