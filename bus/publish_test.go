@@ -108,7 +108,7 @@ func TestOnlyOneOfTwoWritersAppendsTheNextFact(t *testing.T) {
 	results := make(chan error, rivals)
 	for i := range rivals {
 		wg.Go(func() {
-			_, err := b.AppendStreamFact(ctx, streamA, event.EpochClaimed{Epoch: 9, Instance: fmt.Sprint(i)}, first)
+			_, err := b.AppendStreamFact(ctx, streamA, event.EpochClaimed{Epoch: 9, Instance: event.Instance(fmt.Sprint(i))}, first)
 			results <- err
 		})
 	}

@@ -16,8 +16,8 @@ type StreamState struct {
 	Key       Digest   // SHA-256 of the publish key
 
 	LastEpoch Epoch
-	Instance  string // who holds LastEpoch
-	Ended     bool   // LastEpoch was closed
+	Instance  Instance // who holds LastEpoch
+	Ended     bool     // LastEpoch was closed
 	EndReason string
 	Tracks    []TracksAnnounced // newest last, at most maxTracks
 

@@ -38,8 +38,8 @@ type PublishKeySet struct {
 // EpochClaimed reserves an epoch for one publisher's connection. It is appended by
 // compare-and-set before the epoch's first piece, so that two can never hold one.
 type EpochClaimed struct {
-	Epoch    Epoch  `json:"epoch"`
-	Instance string `json:"instance"` // the ingest that holds it; a new run has a new one
+	Epoch    Epoch    `json:"epoch"`
+	Instance Instance `json:"instance"` // the ingest that holds it; a new run has a new one
 }
 
 // TracksAnnounced carries an init segment before the first piece that needs it.
@@ -58,8 +58,8 @@ type TracksAnnounced struct {
 // by compare-and-set, so that two never mix what they make. Without an instance it gives up
 // what was claimed.
 type RenditionsClaimed struct {
-	Epoch    Epoch  `json:"epoch"`
-	Instance string `json:"instance,omitzero"` // a new run has a new one
+	Epoch    Epoch    `json:"epoch"`
+	Instance Instance `json:"instance,omitzero"` // a new run has a new one
 }
 
 // EpochEnded closes an epoch: no further piece follows.

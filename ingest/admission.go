@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/shoalcast/shoal/event"
@@ -56,23 +55,9 @@ func taken(name event.StreamName) error {
 // may take the stream now. An epoch left open is taken over: at once when this node
 // holds it, which then nobody publishes into, and after idle without a piece (the
 // newest came at lastPiece) when another does.
-func admit(s *event.StreamState, instance Instance, lastPiece, now time.Time, idle time.Duration) error {
-	if s.Live() && !instance.shares(s.Instance) && now.Sub(lastPiece) < idle {
+func admit(s *event.StreamState, instance event.Instance, lastPiece, now time.Time, idle time.Duration) error {
+	if s.Live() && !instance.Shares(s.Instance) && now.Sub(lastPiece) < idle {
 		return refuse("stream %q already has a publisher on another server: stop that one first", s.Name)
 	}
 	return nil
 }
-
-// Instance names one run of an ingest: "<node>/<run>". The node outlives runs and its
-// data dir is locked, so a run knows that earlier runs of its node are over.
-type Instance string
-
-// shares reports whether other names a run of i's node: an earlier one, or i itself.
-func (i Instance) shares(other string) bool {
-	node, _, ok := strings.Cut(string(i), "/")
-	otherNode, _, otherOK := strings.Cut(other, "/")
-	return ok && otherOK && node == otherNode
-}
-
-// succeeds reports whether other names an earlier run of i's node.
-func (i Instance) succeeds(other string) bool { return i.shares(other) && string(i) != other }

@@ -46,7 +46,7 @@ func (s *Service) claim(ctx context.Context, state event.StreamState, may permit
 		if err := admit(&state, s.opts.Instance, lastPiece, now, s.opts.Idle); err != nil {
 			return state, err
 		}
-		claimed := event.EpochClaimed{Epoch: state.NextEpoch(now.UnixMilli()), Instance: string(s.opts.Instance)}
+		claimed := event.EpochClaimed{Epoch: state.NextEpoch(now.UnixMilli()), Instance: s.opts.Instance}
 		seq, err := s.bus.AppendStreamFact(ctx, state.ID, claimed, state.Seq)
 		if err == nil {
 			state.Apply(seq, claimed)
@@ -68,7 +68,7 @@ func (s *Service) claim(ctx context.Context, state event.StreamState, may permit
 // lastSign returns when another node's publisher on the stream last gave a sign of
 // life; zero when there is none.
 func (s *Service) lastSign(ctx context.Context, state *event.StreamState) (time.Time, error) {
-	if !state.Live() || s.opts.Instance.shares(state.Instance) {
+	if !state.Live() || s.opts.Instance.Shares(state.Instance) {
 		return time.Time{}, nil
 	}
 	claimed := time.UnixMilli(int64(state.LastEpoch)) // a claim is a sign too

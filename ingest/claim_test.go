@@ -93,7 +93,7 @@ func spied(b *bus.Bus, o Options) (*Service, *spy) {
 }
 
 // serve runs an ingest without listeners until the test ends.
-func serve(t *testing.T, b *bus.Bus, instance Instance) *Service {
+func serve(t *testing.T, b *bus.Bus, instance event.Instance) *Service {
 	t.Helper()
 	s := New(Options{Bus: b, Instance: instance, Idle: 300 * time.Millisecond})
 	run(t, s)

@@ -21,7 +21,7 @@ type Options struct {
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Metrics  *Metrics
-	Instance Instance
+	Instance event.Instance
 	RTMP     []net.Listener // plain and TLS; the service closes them
 	Piece    time.Duration  // target length of a piece, 200 ms
 	Idle     time.Duration  // silence after which a publisher is gone, 10 s
@@ -177,7 +177,7 @@ func (s *Service) closeLeft(ctx context.Context, state event.StreamState) error 
 				return err
 			}
 		}
-		if !state.Live() || !s.opts.Instance.succeeds(state.Instance) {
+		if !state.Live() || !s.opts.Instance.Succeeds(state.Instance) {
 			return nil
 		}
 		_, err = s.bus.AppendStreamFact(ctx, state.ID,

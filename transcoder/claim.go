@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/shoalcast/shoal/bus"
@@ -44,7 +43,7 @@ func (j *job) claim(ctx context.Context, epoch event.Epoch, first event.Renditio
 		switch {
 		case held.Epoch > epoch:
 			return false, nil // it is over
-		case held.Epoch < epoch || held.Instance == "" || nodeOf(held.Instance) == nodeOf(j.opts.Instance) && held.Instance != j.opts.Instance:
+		case held.Epoch < epoch || held.Instance == "" || j.opts.Instance.Succeeds(held.Instance):
 			// Nobody's, or an earlier run's of this node.
 		case held.Instance == j.opts.Instance:
 			return true, nil
@@ -71,12 +70,6 @@ func (j *job) claim(ctx context.Context, epoch event.Epoch, first event.Renditio
 		}
 	}
 	return false, nil
-}
-
-// nodeOf is the part of an instance's name that its node's next run shares.
-func nodeOf(instance string) string {
-	node, _, _ := strings.Cut(instance, "/")
-	return node
 }
 
 // yield stops the encoder where another transcoder has claimed what it makes.

@@ -15,7 +15,7 @@ import (
 type Options struct {
 	Bus *bus.Bus
 	// Instance tells this run from any other transcoder's on the bus.
-	Instance string
+	Instance event.Instance
 	Ladder   Ladder
 	Limits   Limits
 	Log      *slog.Logger // nil: nothing is logged

@@ -73,13 +73,13 @@ func (n *node) addAnalytics(f clickhouseFlags) (reader *store.Store, status func
 		return nil, nil, refused(err)
 	}
 	n.closers = append(n.closers, func() { _ = reader.Close() }, func() { _ = writer.Close() })
-	name, err := n.name()
+	instance, err := n.instance()
 	if err != nil {
 		return nil, nil, refused(err)
 	}
 	s := analytics.New(analytics.Options{
 		Bus: n.bus.As("analytics"), Store: writer, Log: log, Reg: n.reg,
-		Instance: name + "/" + randomHex(6), Retention: f.AnalyticsRetention, Price: f.EgressPrice,
+		Instance: string(instance), Retention: f.AnalyticsRetention, Price: f.EgressPrice,
 	})
 	n.group.Add(proc.Service, "analytics", s.Run)
 	n.running.ClickHouse = readers

@@ -20,6 +20,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"github.com/shoalcast/shoal/bus"
+	"github.com/shoalcast/shoal/event"
 	"github.com/shoalcast/shoal/ingest"
 	"github.com/shoalcast/shoal/internal/atomicfile"
 	"github.com/shoalcast/shoal/internal/datadir"
@@ -273,6 +274,12 @@ func (n *node) listenSRT(ctx context.Context, s *ingest.Service, i ingestFlags) 
 	}
 	n.running.SRT = at.String()
 	return nil
+}
+
+// instance names this run of a service.
+func (n *node) instance() (event.Instance, error) {
+	name, err := n.name()
+	return event.Instance(name + "/" + randomHex(6)), err
 }
 
 // name returns this node's own, made at its first start.

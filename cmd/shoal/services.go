@@ -24,7 +24,7 @@ func (n *node) addIngest(ctx context.Context, i ingestFlags) error {
 	if err != nil {
 		return refused(err)
 	}
-	name, err := n.name()
+	instance, err := n.instance()
 	if err != nil {
 		return refused(err)
 	}
@@ -36,7 +36,7 @@ func (n *node) addIngest(ctx context.Context, i ingestFlags) error {
 		Bus:      n.bus,
 		Log:      n.log.With(obs.KeyService, "ingest"),
 		Metrics:  ingest.NewMetrics(n.reg),
-		Instance: ingest.Instance(name + "/" + randomHex(6)),
+		Instance: instance,
 		RTMP:     listeners,
 		Piece:    i.Piece,
 		Idle:     i.Idle,

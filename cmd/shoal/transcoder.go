@@ -50,12 +50,12 @@ func (n *node) addTranscoder(f renditionFlags) error {
 	if _, err := ffmpeg.Find(); err != nil {
 		log.Warn("no renditions are made", obs.KeyError, err)
 	}
-	name, err := n.name()
+	instance, err := n.instance()
 	if err != nil {
 		return refused(err)
 	}
 	s := transcoder.New(transcoder.Options{
-		Bus: n.bus, Instance: name + "/" + randomHex(6), Ladder: ladder, Limits: f.limits(), Log: log, Metrics: transcoder.NewMetrics(n.reg),
+		Bus: n.bus, Instance: instance, Ladder: ladder, Limits: f.limits(), Log: log, Metrics: transcoder.NewMetrics(n.reg),
 	})
 	n.ready.add("transcoder", closed(s.Ready()))
 	n.group.Add(proc.Service, "transcoder", s.Run)
