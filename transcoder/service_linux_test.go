@@ -165,6 +165,13 @@ func (r *rig) made(rendition event.Rendition) []*event.Piece {
 	return slices.Clone(r.got[rendition])
 }
 
+// tracks is what was announced of a piece's tracks.
+func (r *rig) tracks(p *event.Piece) event.TracksAnnounced {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.inits[p.Init]
+}
+
 func (r *rig) has(rendition event.Rendition, at event.Position) bool {
 	got := r.got[rendition]
 	return len(got) > 0 && !got[len(got)-1].Position.Before(at)
@@ -184,9 +191,7 @@ func (r *rig) expect(rendition event.Rendition, pieces []*event.Piece, height in
 		got = all[i : i+len(pieces)]
 		return true
 	})
-	r.mu.Lock()
-	init := r.inits[got[0].Init]
-	r.mu.Unlock()
+	init := r.tracks(got[0])
 	if init.Height != height || init.Rendition != rendition {
 		r.t.Fatalf("%s is announced as %s with %d lines", rendition, init.Rendition, init.Height)
 	}
@@ -395,7 +400,7 @@ func TestPicturesOfTwoEncodersDoNotMix(t *testing.T) {
 	last := uint64(0)
 	for i, p := range r.made("v1") {
 		if i == 0 {
-			parts = append(parts, r.inits[p.Init].Init)
+			parts = append(parts, r.tracks(p).Init)
 		} else if p.N != last+1 && (!p.Key || p.N%10 != 0 || last != 13) {
 			t.Fatalf("piece %d comes after %d, key %v", p.N, last, p.Key)
 		}
@@ -437,7 +442,7 @@ func TestOfTwoTranscodersOneMakesTheRenditions(t *testing.T) {
 				t.Errorf("encoders %v run; it was %v", again, pids)
 			}
 			made := r.made("v1")
-			parts := [][]byte{r.inits[made[0].Init].Init}
+			parts := [][]byte{r.tracks(made[0]).Init}
 			for k, p := range made {
 				if k > 0 && (p.N <= made[k-1].N || p.N > made[k-1].N+1 && (!p.Key || p.N-made[k-1].N > most)) {
 					t.Fatalf("piece %d comes after %d, key %v", p.N, made[k-1].N, p.Key)

@@ -28,7 +28,7 @@ export function renditionOf(hls: Hls, level: number): string | null {
  */
 export function addLevels(hls: Hls, offers: Offered[], loading: Fragment | null): void {
   const model = hls.levels[0];
-  const fresh = model ? offers.filter((o) => levelOf(hls, o.rendition) < 0).filter((o) => o.codecs !== "" && playable(o.codecs)).map((o) => levelFrom(model, o)) : [];
+  const fresh = model ? offers.filter((o) => levelOf(hls, o.rendition) < 0 && o.codecs !== "" && playable(o.codecs)).map((o) => levelFrom(model, o)) : [];
   if (!model || fresh.length === 0) return;
   const current = loading && hls.levels[loading.level];
   const levels = [...hls.levels, ...fresh].sort((a, b) => a.height - b.height || a.bitrate - b.bitrate);

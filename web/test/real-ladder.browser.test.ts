@@ -73,9 +73,7 @@ const shows = (page: Page, lines: number, ms = 15_000) => eventually(`a picture 
 
 describe("a plain page with hls.js", () => {
   for (const way of ["nextLevel", "loadLevel"] as const) {
-    // By nextLevel hls.js throws away what is ahead. Where this file is the first in a Chromium that has just been started, it
-    // held once in 2 of 3 runs, and later on in 0 of 20.
-    test(`goes down and up through all renditions by ${way}, and never stalls`, { retry: way === "nextLevel" ? 1 : 0 }, async () => {
+    test(`goes down and up through all renditions by ${way}, and never stalls`, async () => {
       const context = await browser.newContext();
       const { page, errors } = await open(context, site.url("hls", `${shoal.http}/live/concert/index.m3u8`), /(?!)/);
       const said = () => page.evaluate(() => (window as unknown as { stock: Stock }).stock.errors);

@@ -2,7 +2,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Page } from "playwright-core";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
 import { launch, open, playing, until } from "./browser.ts";
 import { makeClip } from "./clip.ts";
 import { TestOrigin } from "./origin.ts";
@@ -30,6 +30,7 @@ const phone = { width: 390, height: 844 };
 test("screenshots", async () => {
   mkdirSync(dir, { recursive: true });
   const browser = await launch(["--allow-loopback-in-peer-connection", "--disable-features=WebRtcHideLocalIpsWithMdns"]);
+  onTestFinished(() => browser.close());
   const origin = await TestOrigin.start();
   const stream = await TestStream.of("harbour", makeClip(60, evening), {}, { v1: makeClip(60, `${evening},scale=320:180`, "200k") });
   origin.add(stream);
@@ -77,6 +78,7 @@ test("screenshots", async () => {
 
   // A real swarm: other tabs, and two native viewers.
   const shoal = await Shoal.start(swarming);
+  onTestFinished(() => shoal.stop());
   const real = await shoal.add("harbour");
   shoal.ffmpeg(real, { source: evening });
   for (let i = 0; i < 2; i++) shoal.watch(real, 600);
@@ -88,7 +90,5 @@ test("screenshots", async () => {
   await shoot("panel-light", "light", panel, (p) => inSwarm(p, true), real.watch_url);
   await shoot("panel-phone-dark", "dark", phone, (p) => inSwarm(p, true), real.watch_url);
   await shoot("embed-panel", "dark", { width: 800, height: 502 }, (p) => inSwarm(p, false).then(() => p.click("#sources")), real.watch_url.replace("/live/", "/embed/"));
-  await browser.close();
-  await shoal.stop();
   expect(sizes.filter(([, size]) => size > 200_000)).toEqual([]);
 });
