@@ -454,6 +454,25 @@ func TestOfTwoTranscodersOneMakesTheRenditions(t *testing.T) {
 	}
 }
 
+// What an earlier run of the same node has claimed and left is made again from the first
+// keyframe on; what another node has claimed only after two seconds in which nothing came.
+func TestAnEarlierRunIsNotWaitedFor(t *testing.T) {
+	for held, waits := range map[event.Instance]bool{"a/1": false, "b/1": true} {
+		t.Run(string(held), func(t *testing.T) {
+			r := newRig(t, "120p", 0)
+			r.options.Instance = "a/2"
+			r.serve()
+			pieces := r.begin(1000, clip(t, "-bf 0 -g 25", 20))
+			r.fact(event.RenditionsClaimed{Epoch: 1000, Instance: held})
+			r.pace(pieces, "v1")
+			r.until("the newest pieces", func() bool { return r.has("v1", pieces[len(pieces)-4].Position) })
+			if first := r.made("v1")[0]; (first.N > 0) != waits {
+				t.Errorf("the first piece is %d", first.N)
+			}
+		})
+	}
+}
+
 // What is heard while the camera is off is in the renditions at once.
 func TestSoundGoesOnWhileTheCameraIsOff(t *testing.T) {
 	r := newRig(t, "120p", time.Second)
