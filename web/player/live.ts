@@ -108,3 +108,15 @@ export function steer(off: number, rate: number, ahead: number): Steering {
 function step(x: number): number {
   return Math.round(x * 20) / 20 || 0.05;
 }
+
+/**
+ * Where to begin instead of at `at`, `behind` seconds before the end of what is buffered: what was joined in the last
+ * moments of an epoch may be too short to begin with, and the next epoch's media lie after a gap. null where there is no
+ * gap after `at`, or too little behind it yet.
+ */
+export function pastGap(buffered: Pick<TimeRanges, "length" | "start" | "end">, at: number, behind: number): number | null {
+  const last = buffered.length - 1;
+  if (last < 0) return null;
+  const to = buffered.end(last) - behind;
+  return at < buffered.start(last) && to >= buffered.start(last) ? to : null;
+}

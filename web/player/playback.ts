@@ -6,7 +6,7 @@ import { timescale, type Entry } from "./documents.ts";
 import { classOf, configure, type HlsClass, loadHls } from "./hls.ts";
 import { addLevels, levelOf, renditionOf } from "./levels.ts";
 import { fragmentLoader } from "./loader.ts";
-import { steer, type Target } from "./live.ts";
+import { pastGap, steer, type Target } from "./live.ts";
 import { playlistLoader, reload } from "./playlists.ts";
 import type { Run, RunEvents, Runner, RunOptions } from "./runs.ts";
 import type { Session } from "./session.ts";
@@ -277,6 +277,10 @@ class Playback implements Run {
       this.hls.startLoad();
     }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
+    if (!this.stalls.playedOnce && video.readyState < 3) {
+      const begin = pastGap(video.buffered, video.currentTime, startBehind);
+      if (begin !== null) video.currentTime = begin;
+    }
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.stalls.playedOnce) {
       this.catchUp();

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { askClock, clockFrom, refine } from "../player/clock.ts";
-import { steer, Target } from "../player/live.ts";
+import { pastGap, steer, Target } from "../player/live.ts";
 import { type Fault, type Findings, judge } from "../player/provenance.ts";
 import { wanted } from "../player/source.ts";
 
@@ -177,5 +177,20 @@ describe("addresses", () => {
     expect(at("v0/seg/9.m4s")).toEqual({ kind: "segment", r: "v0", msn: 9 });
     expect(at(`v0/init/${"ab".repeat(32)}.mp4`)).toMatchObject({ kind: "init" });
     for (const p of ["v0/x.mp4", "v0/1/2.mp4", "../v0/1/2.m4s", "v0/init/zz.mp4", "v0/1/2/3.m4s"]) expect(at(p), p).toBeNull();
+  });
+});
+
+describe("the beginning", () => {
+  const buffered = (...stretches: [number, number][]) => ({ length: stretches.length, start: (i: number) => stretches[i]![0], end: (i: number) => stretches[i]![1] });
+
+  test("what was joined in an epoch's last moments gives way to the next epoch, once there is enough of it", () => {
+    expect(pastGap(buffered([3, 3.79], [3.98, 4.2]), 3.6, 0.3)).toBeNull();
+    expect(pastGap(buffered([3, 3.79], [3.98, 4.38]), 3.6, 0.3)).toBeCloseTo(4.08);
+  });
+
+  test("where there is no gap ahead, it stays where it is", () => {
+    expect(pastGap(buffered(), 0, 0.3)).toBeNull();
+    expect(pastGap(buffered([3, 9]), 3.6, 0.3)).toBeNull();
+    expect(pastGap(buffered([3, 3.79], [3.98, 9]), 4, 0.3)).toBeNull();
   });
 });
