@@ -89,8 +89,7 @@ export class Shoal {
 
   /** Ends the programs that make its renditions, as the kernel does when memory is short. */
   killEncoders(): void {
-    const children = spawnSync("ps", ["-o", "pid=,comm=", "--ppid", String(this.child!.pid)], { encoding: "utf8" });
-    for (const [, pid] of children.stdout.matchAll(/^\s*(\d+) ffmpeg$/gm)) process.kill(Number(pid), "SIGKILL");
+    spawnSync("pkill", ["-KILL", "-x", "-P", String(this.child!.pid), "ffmpeg"]);
   }
 
   async add(name: string): Promise<Stream> {
