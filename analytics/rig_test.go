@@ -81,6 +81,13 @@ var crowds atomic.Int64
 // visitReports is after how many a viewer of a crowd comes again.
 const visitReports = 2_000
 
+// sendOnce sends a report. A bus that was killed meanwhile does not answer, and need not be waited for long.
+func sendOnce(ctx context.Context, b *bus.Bus, r *event.Report) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return b.PublishReport(ctx, r)
+}
+
 // crowd has viewers report, each over and over, until stop is called.
 func crowd(t testing.TB, b *bus.Bus, viewers int) *load {
 	t.Helper()
@@ -94,7 +101,7 @@ func crowd(t testing.TB, b *bus.Bus, viewers int) *load {
 				// The bus keeps a session's last 21,600 alone, and a sink that is killed may be so far behind.
 				r := report(fmt.Sprintf("crowd%04dviewer%03d%06d", number, i, n/visitReports), n%visitReports)
 				// What is not acknowledged may be there or not: it is sent again until it is.
-				for b.PublishReport(context.WithoutCancel(ctx), r) != nil {
+				for sendOnce(context.WithoutCancel(ctx), b, r) != nil {
 					if t.Context().Err() != nil {
 						return
 					}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -70,8 +71,13 @@ func startFFmpeg(t *testing.T, args ...string) ffmpeg {
 		_ = cmd.Wait()
 	}()
 	f.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Kill()
-		<-f.done
+		_ = cmd.Process.Signal(os.Interrupt) // it says goodbye
+		select {
+		case <-f.done:
+		case <-time.After(5 * time.Second):
+			_ = cmd.Process.Kill()
+			<-f.done
+		}
 	})
 	t.Cleanup(f.stop)
 	return f

@@ -423,7 +423,7 @@ func TestOfTwoTranscodersOneMakesTheRenditions(t *testing.T) {
 			r.publish(pieces[:10], "v1")
 			r.options.Instance = "b/1"
 			r.serve()
-			r.feed(pieces[10:40])
+			r.pace(pieces[10:40], "v1")
 			r.until("what the first makes", func() bool { return r.has("v1", pieces[36].Position) })
 			pids := children(t)
 			if len(pids) != 1 {
