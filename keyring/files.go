@@ -37,8 +37,9 @@ func makeDir(dir string) error {
 // processes of their own.
 const lockFile = ".lock"
 
-// lockWait is how long a change waits for another one, which takes milliseconds.
-const lockWait = 5 * time.Second
+// lockWait is how long a change waits for others, each of which takes milliseconds, or
+// seconds where the disk is busy.
+const lockWait = 20 * time.Second
 
 // lockForChange takes the store for a change, making it if need be, until unlock is
 // called.

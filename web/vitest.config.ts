@@ -5,9 +5,9 @@ const inBrowsers = {
   testTimeout: 120_000,
   hookTimeout: 60_000,
 };
-// Each file has a Chromium, and encoders: mostly they wait. These take all of two cores.
-const alone = ["test/real-ladder.browser.test.ts", "test/real-swarm.browser.test.ts"];
 const faults = ["test/real-swarm-faults.browser.test.ts"];
+// These have the real server and encoders beside their Chromium, and hold what plays to bounds; the others wait, mostly.
+const alone = "test/real*.browser.test.ts";
 
 export default defineConfig({
   test: {
@@ -20,14 +20,14 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/**/*.browser.test.ts"],
-          exclude: [...alone, ...faults],
+          exclude: [alone],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
           ...inBrowsers,
         },
       },
       {
-        test: { name: "browser alone", include: alone, maxWorkers: 1, sequence: { groupOrder: 1 }, ...inBrowsers },
+        test: { name: "browser alone", include: [alone], exclude: faults, maxWorkers: 1, sequence: { groupOrder: 1 }, ...inBrowsers },
       },
       {
         // What fails around a tab, case by case: some minutes, so apart (make faults).
