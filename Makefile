@@ -36,7 +36,7 @@ web/dist/index.html: $(WEB_SOURCES) | setup
 run: build ## start Shoal with a demonstration stream; state in DATA (./data), DEMO=0 for none
 	@exec node scripts/demo.mjs '$(DATA)'
 
-test: build ## run every kind of test, browser included (about 17 minutes on 2 cores)
+test: build ## run every kind of test, browser included (about 18 minutes on 2 cores)
 	@scripts/test
 
 faults: build ## test what a tab in the swarm does when something around it fails (5 minutes)
