@@ -110,13 +110,11 @@ function step(x: number): number {
 }
 
 /**
- * Where to begin instead of at `at`, `behind` seconds before the end of what is buffered: what was joined in the last
- * moments of an epoch may be too short to begin with, and the next epoch's media lie after a gap. null where there is no
- * gap after `at`, or too little behind it yet.
+ * Where to begin instead of at `at`, `behind` seconds before the end of the last stretch that is buffered, which is from
+ * `from` to `end`: what was joined in the last moments of an epoch may be too short to begin with, and the next epoch's
+ * media lie after a gap. null where there is no gap after `at`, or too little behind it yet.
  */
-export function pastGap(buffered: Pick<TimeRanges, "length" | "start" | "end">, at: number, behind: number): number | null {
-  const last = buffered.length - 1;
-  if (last < 0) return null;
-  const to = buffered.end(last) - behind;
-  return at < buffered.start(last) && to >= buffered.start(last) ? to : null;
+export function pastGap(from: number, end: number, at: number, behind: number): number | null {
+  const to = end - behind;
+  return at < from && to >= from ? to : null;
 }

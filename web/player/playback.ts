@@ -278,7 +278,7 @@ class Playback implements Run {
     }
     if (Number.isFinite(this.maxBuffer) && this.marks.length > 0) this.bound();
     if (!this.stalls.playedOnce && video.readyState < 3) {
-      const begin = pastGap(video.buffered, video.currentTime, startBehind);
+      const begin = pastGap(this.bufferedFrom(), this.bufferedEnd(), video.currentTime, startBehind);
       if (begin !== null) video.currentTime = begin;
     }
     if (video.paused || video.seeking || video.readyState < 3) return;
