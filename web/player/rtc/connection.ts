@@ -56,6 +56,7 @@ class BrowserConnection implements Connection {
   private readonly policy: ReturnType<typeof wanted>;
   private channel: Channel | null = null;
   private lost: ReturnType<typeof setTimeout> | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
   private over = false;
 
   constructor(
@@ -71,26 +72,32 @@ class BrowserConnection implements Connection {
     };
   }
 
-  async offer(): Promise<string> {
-    this.carry(this.pc.createDataChannel(label));
-    return this.describe(await this.pc.createOffer());
+  offer(): Promise<string> {
+    return this.inTurn(async () => {
+      this.carry(this.pc.createDataChannel(label));
+      return this.describe(await this.pc.createOffer());
+    });
   }
 
-  async accept(offer: string): Promise<string> {
-    await this.pc.setRemoteDescription({ type: "offer", sdp: offer });
-    return this.describe(await this.pc.createAnswer());
+  accept(offer: string): Promise<string> {
+    return this.inTurn(async () => {
+      await this.pc.setRemoteDescription({ type: "offer", sdp: offer });
+      return this.describe(await this.pc.createAnswer());
+    });
   }
 
-  async answered(answer: string): Promise<boolean> {
-    const before = this.pc.currentRemoteDescription?.sdp;
-    if (before && !sameConnection(before, answer)) return false;
-    await this.pc.setRemoteDescription({ type: "answer", sdp: answer });
-    return true;
+  answered(answer: string): Promise<boolean> {
+    return this.inTurn(async () => {
+      const before = this.pc.currentRemoteDescription?.sdp;
+      if (before && !sameConnection(before, answer)) return false;
+      await this.pc.setRemoteDescription({ type: "answer", sdp: answer });
+      return true;
+    });
   }
 
-  async restart(): Promise<string> {
+  restart(): Promise<string> {
     if (this.lost) this.wait(mendMs);
-    return this.describe(await this.pc.createOffer({ iceRestart: true }));
+    return this.inTurn(async () => this.describe(await this.pc.createOffer({ iceRestart: true })));
   }
 
   send(b: Uint8Array): boolean {
@@ -108,6 +115,16 @@ class BrowserConnection implements Connection {
 
   stats(): Promise<ConnectionStats> {
     return readStats(this.pc);
+  }
+
+  /**
+   * Descriptions are made and taken one after the other, candidates included: an offer that begins while an answer waits for its
+   * candidates would be what is read in the answer's place, and Chromium negotiates no more on a connection that was sent that.
+   */
+  private inTurn<T>(f: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(f);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   /** Sets this side's description, and returns it once its candidates are known. */

@@ -204,6 +204,32 @@ describe("a change of network", () => {
     expect(theirs.accepted).toHaveLength(2);
   });
 
+  test("one that changes again before the answer came is told of after it: an answer fits one offer only", async () => {
+    const r = new Rig();
+    await r.connected(peer("b"));
+    const id = r.relayed[0]!.id;
+    for (let i = 0; i < 3; i++) r.peering.networkChanged();
+    await settled();
+    expect(r.fakes.last.restarts).toBe(1);
+    r.signal(peer("b"), "answer", id);
+    await settled();
+    expect(r.fakes.last.restarts).toBe(2);
+    r.signal(peer("b"), "answer", id);
+    await settled();
+    expect(r.relayed.slice(1).map((s) => s.type)).toEqual(["offer", "offer"]);
+  });
+
+  test("a peer that offers again before it was answered is not listened to twice", async () => {
+    const r = new Rig();
+    await r.connected(peer("b"));
+    const id = r.relayed[0]!.id;
+    for (let i = 0; i < 3; i++) r.signal(peer("b"), "offer", id);
+    await settled();
+    r.signal(peer("b"), "offer", id);
+    await settled();
+    expect(r.fakes.last.accepted).toHaveLength(2);
+  });
+
   test("a peer that answers with another connection is connected to anew", async () => {
     const r = new Rig();
     const conn = await r.connected(peer("b"));
