@@ -30,6 +30,9 @@ const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
 const haltMs = 500; // after which what could not be had is asked for again
+/** A picture has been dry for so long (ms), with media here that it cannot go on to: what is between is asked for anew, and not again within the other. */
+const stuckMs = 1_000;
+const unstickEveryMs = 3_000;
 
 /** Plays by hls.js: by the page's own instance, or by a new one for each run. */
 export function hlsRunner(own: Hls | undefined): Runner {
@@ -68,6 +71,8 @@ class Playback implements Run {
   private liveFrom: number; // what was issued later came live
   private readonly stalls: Stalls;
   private haltedAt = 0; // hls.js asks for nothing more after a request that failed for good
+  private flowedAt = 0; // there was something to play, or nobody wanted it to
+  private unstuckAt = Number.NEGATIVE_INFINITY;
   private epoch = 0;
   private jumpedAt = Number.NEGATIVE_INFINITY;
   private wish: string | null; // the rendition to keep to once it is there
@@ -281,6 +286,7 @@ class Playback implements Run {
       const begin = pastGap(this.bufferedFrom(), this.bufferedEnd(), video.currentTime, startBehind);
       if (begin !== null) video.currentTime = begin;
     }
+    this.unstick(performance.now());
     if (video.paused || video.seeking || video.readyState < 3) return;
     if (this.stalls.playedOnce) {
       this.catchUp();
@@ -300,6 +306,16 @@ class Playback implements Run {
     const { rate, skip } = steer(off, video.playbackRate, this.ahead());
     if (skip > 0) video.currentTime += skip;
     if (video.playbackRate !== rate) video.playbackRate = rate;
+  }
+
+  /** Where a request hangs, or hls.js waits for what is here, asks anew. */
+  private unstick(now: number): void {
+    const { video } = this;
+    if (video.paused || video.readyState >= 3 || !this.stalls.playedOnce) this.flowedAt = now;
+    const last = this.marks.at(-1)?.entry;
+    if (!last || now < this.flowedAt + stuckMs || now < this.unstuckAt + unstickEveryMs || !this.session.isBeyond(last)) return;
+    this.unstuckAt = now;
+    this.hls.startLoad();
   }
 
   /** Where the last stretch that is buffered begins. */

@@ -271,6 +271,14 @@ export class Session implements Lists {
     return { bytes, entries: [entry], ms: 0 };
   }
 
+  /** Reports whether media is here that comes after the next of a piece: so that next one should be here as well. */
+  isBeyond(e: Entry): boolean {
+    return [2, 3].every((more) => {
+      const at = { epoch: e.epoch, n: e.n + more };
+      return this.source.isHere(this.pieceUrl(e.r, at)) || this.swarming?.has(e.r, at);
+    });
+  }
+
   /** Reports whether others are there who may bring what is new. */
   fed(): boolean {
     return (this.swarming?.figures?.peers.length ?? 0) > 0;

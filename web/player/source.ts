@@ -173,6 +173,11 @@ export class Source {
     return this.ahead.has(url);
   }
 
+  /** Reports whether the answer for url is here, verified, and nobody took it yet. */
+  isHere(url: string): boolean {
+    return this.ahead.get(url)?.here ?? false;
+  }
+
   /** The verified bytes at url. */
   async get(url: string, w: Wanted, signal: AbortSignal): Promise<Verified> {
     const ready = this.ahead.get(url);

@@ -86,6 +86,18 @@ describe("watching", () => {
     await playing(page);
   });
 
+  test("a piece that the server keeps silent about is asked for again once what follows is here", async () => {
+    stream.publish(4.3);
+    const { page } = await open(context, link());
+    await playing(page);
+    const silent = stream.made.at(-1)!.entry.n + 5;
+    origin.hang = (m, times) => m.entry.n === silent && times === 1;
+    const s = await until(page, "past it", (s) => (s.n ?? 0) > silent);
+    expect(Date.now() - stream.find(stream.epoch, silent)!.entry.at).toBeLessThan(4_000);
+    expect(s).toMatchObject({ provenance: "verified", piecesRejected: 0, stalls: 1 });
+    await until(page, "close to live again", (s) => s.delayMs !== null && s.delayMs < 1_200);
+  });
+
   test("keys that change in mid-stream are not noticed by anyone", async () => {
     stream.publish(4.3);
     const { page } = await open(context, link());

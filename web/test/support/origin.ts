@@ -31,6 +31,8 @@ export class TestOrigin {
   tamper: ((m: Made, times: number) => Uint8Array) | null = null;
   /** Replaces the Shoal-Entry header. */
   header: ((m: Made) => string | null) | null = null;
+  /** Keeps silent about a piece for as long as whoever asked waits. */
+  hang: ((m: Made, times: number) => boolean) | null = null;
   /** Refuses everything below /live/ and /api/ when set. */
   down = false;
   readonly asked: string[] = [];
@@ -141,11 +143,12 @@ export class TestOrigin {
     if (!m) return json(res, 404, { error: "there is no such piece" });
     const header = this.header ? this.header(m) : entryHeader(m);
     if (header !== null) res.setHeader("Shoal-Entry", header);
-    bytes(res, this.out(m));
+    const data = this.out(m);
+    if (!this.hang?.(m, this.times.get(nameOf(m))!)) bytes(res, data);
   }
 
   private out(m: Made): Uint8Array {
-    const name = `${m.entry.r}/${m.entry.epoch}/${m.entry.n}`;
+    const name = nameOf(m);
     const times = (this.times.get(name) ?? 0) + 1;
     this.times.set(name, times);
     return this.tamper ? this.tamper(m, times) : m.data;
@@ -186,6 +189,10 @@ export class TestOrigin {
       renditions: Object.fromEntries(renditions),
     });
   }
+}
+
+function nameOf(m: Made): string {
+  return `${m.entry.r}/${m.entry.epoch}/${m.entry.n}`;
 }
 
 export function entryHeader(m: Made): string {
