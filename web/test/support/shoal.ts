@@ -109,8 +109,8 @@ export class Shoal {
   }
 
   /** A native viewer, and what it says once a second. */
-  watch(to: Stream, seconds: number): Viewer {
-    const args = ["watch", to.watch_url, "--stats", "json", "--seconds", String(seconds), "--out", "/dev/null", "--pins", join(this.dir, `pins-${this.viewing.length}`)];
+  watch(to: Stream, seconds: number, ...more: string[]): Viewer {
+    const args = ["watch", to.watch_url, "--stats", "json", "--seconds", String(seconds), "--out", "/dev/null", "--pins", join(this.dir, `pins-${this.viewing.length}`), ...more];
     const v = new Viewer(spawn(binary, args, { stdio: ["ignore", "ignore", "pipe"] }));
     this.viewing.push(v);
     return v;
