@@ -205,7 +205,7 @@ describe("a source in a codec that the browser lacks", () => {
       expect(await stats(page)).toMatchObject({ state: "playing", provenance: "verified", piecesRejected: 0 });
 
       const context = await browser.newContext();
-      const { page: theirs, errors } = await open(context, site.url("hls", `${shoal.http}/live/hevc/index.m3u8`), /(?!)/);
+      const { page: theirs, errors } = await open(context, site.url("hls", `${shoal.http}/live/${s.name}/index.m3u8`), /(?!)/);
       await shows(theirs, 120); // by hls.js alone
       expect(errors).toEqual([]);
       await context.close();

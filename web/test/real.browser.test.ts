@@ -70,7 +70,7 @@ describe.concurrent("every shape of stream plays:", () => {
     const s = await shoal.add("late");
     const encoder = shoal.ffmpeg(s, { gop: 300 });
     await eventually("a segment after the only keyframe", async () => {
-      const got = await fetch(`${shoal.http}/live/late/v0/index.m3u8`);
+      const got = await fetch(`${shoal.http}/live/${s.name}/v0/index.m3u8`);
       return got.ok && (await got.text()).split("#EXTINF").length > 1;
     });
     await viewing(browser, s.watch_url, async (page) => {
@@ -210,7 +210,7 @@ describe("parameters that change", () => {
       await plays(page, s, 3);
       expect((await stats(page)).stalls).toBeLessThanOrEqual(1);
       const playlist = await eventually("the playlist", async () => {
-        const got = await fetch(`${shoal.http}/live/rotate/v0/index.m3u8`);
+        const got = await fetch(`${shoal.http}/live/${s.name}/v0/index.m3u8`);
         return got.ok ? got.text() : null;
       });
       expect(playlist).toContain("#EXT-X-DISCONTINUITY\n");

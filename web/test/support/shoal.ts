@@ -48,6 +48,7 @@ export class Shoal {
   private child: ChildProcess | null = null;
   private readonly dir = mkdtempSync(join(tmpdir(), "shoal-real-"));
   private readonly data = join(this.dir, "data");
+  private readonly added = new Map<string, number>();
   private readonly publishers: Publisher[] = [];
   private readonly viewing: Viewer[] = [];
 
@@ -92,7 +93,14 @@ export class Shoal {
     spawnSync("pkill", ["-KILL", "-x", "-P", String(this.child!.pid), "ffmpeg"]);
   }
 
+  /** Adds a stream. A test that is tried again gets another one, and nobody publishes to its first any more. */
   async add(name: string): Promise<Stream> {
+    const times = (this.added.get(name) ?? 0) + 1;
+    this.added.set(name, times);
+    if (times > 1) {
+      await Promise.all(this.publishers.filter((p) => p.to.name.replace(/-\d+$/, "") === name).map((p) => p.stop()));
+      name += `-${times}`;
+    }
     const { stdout } = await promisify(execFile)(binary, ["stream", "add", name, "--json", "--data", this.data]);
     return JSON.parse(stdout) as Stream;
   }
@@ -139,17 +147,17 @@ export class Shoal {
       ...(o.audio === false ? [] : aac),
       ...["-f", "flv", to.rtmp_url],
     ];
-    return this.publish("ffmpeg", args);
+    return this.publish(to, "ffmpeg", args);
   }
 
   /** Pushes a test picture by Enhanced RTMP, in any codec. */
   send(to: Stream, o: Sent): Publisher {
     const args = Object.entries(o).map(([k, v]) => `-${k}=${v}`);
-    return this.publish(sender(), [...args, to.rtmp_url]);
+    return this.publish(to, sender(), [...args, to.rtmp_url]);
   }
 
-  private publish(command: string, args: string[]): Publisher {
-    const p = new Publisher(spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] }));
+  private publish(to: Stream, command: string, args: string[]): Publisher {
+    const p = new Publisher(to, spawn(command, args, { stdio: ["pipe", "pipe", "pipe"] }));
     this.publishers.push(p);
     return p;
   }
@@ -200,7 +208,10 @@ export interface Sent {
 /** An encoder that publishes until it is stopped. */
 export class Publisher {
   said = "";
-  constructor(private readonly child: ChildProcess) {
+  constructor(
+    readonly to: Stream,
+    private readonly child: ChildProcess,
+  ) {
     for (const out of [child.stdout, child.stderr]) out!.setEncoding("utf8").on("data", (text: string) => (this.said += text));
     child.stdin!.on("error", () => undefined); // it may have ended
   }
