@@ -35,7 +35,7 @@ export default defineConfig({
           name: "browser",
           include: ["test/**/*.browser.test.ts"],
           exclude: [alone],
-          maxWorkers: 3,
+          maxWorkers: 2,
           sequence: { groupOrder: 0 },
           ...inBrowsers,
         },

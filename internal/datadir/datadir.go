@@ -35,8 +35,9 @@ type upgrades map[int]func(dir string) error
 
 // Dir is an open data directory, locked against other instances until Close.
 type Dir struct {
-	path string
-	lock *os.File
+	path      string
+	lock      *os.File
+	announced *os.File // nil before Announce
 }
 
 // Open creates the directory if need be, locks it and brings it to Format. Errors are
@@ -191,5 +192,9 @@ func (d *Dir) Path(elem ...string) string {
 
 // Close withdraws run/ and lets another instance in.
 func (d *Dir) Close() error {
-	return errors.Join(d.removeRun(), d.lock.Close())
+	var err error
+	if d.announced != nil {
+		err = d.announced.Close()
+	}
+	return errors.Join(err, d.removeRun(), d.lock.Close())
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/shoalcast/shoal/internal/filelock"
 )
 
 func mustOpen(t *testing.T, path string) *Dir {
@@ -196,6 +198,20 @@ func TestAKilledInstanceIsNotTakenForARunningOne(t *testing.T) {
 	cmd.Wait() // an error: it was killed
 	if _, err := Find(path); !errors.Is(err, ErrNotRunning) {
 		t.Errorf("after kill -9: %v", err)
+	}
+	// The next one has locked the directory, and not yet looked at what is in it.
+	next, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := filelock.Exclusive(next, findWait); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := Find(path); !errors.Is(err, ErrStarting) {
+		t.Errorf("while the next one begins: %+v, %v", r, err)
+	}
+	if err := next.Close(); err != nil {
+		t.Fatal(err)
 	}
 	mustClose(t, mustOpen(t, path))
 }

@@ -49,6 +49,10 @@ type Running struct {
 	Control    string `json:"control,omitzero"` // path of the control socket
 }
 
+// announcedFile in run/ is locked by who wrote runningFile, for as long as it runs: the
+// next instance may have the directory open before it removes what a killed one left.
+const announcedFile = "announced"
+
 // Announce writes run/addresses.json. Call it once everything listens: others wait for
 // it to know that the instance is up.
 func (d *Dir) Announce(r Running) error {
@@ -61,6 +65,15 @@ func (d *Dir) Announce(r Running) error {
 	}
 	if err := atomicfile.Write(d.Path(runDir, runningFile), append(b, '\n'), 0o600); err != nil {
 		return unwritable(d.path, err)
+	}
+	if d.announced != nil {
+		return nil
+	}
+	if d.announced, err = os.OpenFile(d.Path(runDir, announcedFile), os.O_RDWR|os.O_CREATE, 0o600); err != nil {
+		return unwritable(d.path, err)
+	}
+	if err := filelock.Exclusive(d.announced, findWait); err != nil {
+		return fmt.Errorf("lock the instance's addresses: %w", err)
 	}
 	return nil
 }
@@ -120,24 +133,19 @@ func (d *Dir) clearRun() error {
 // ErrStarting while one starts.
 func Find(path string) (Running, error) {
 	var r Running
-	lock, err := os.OpenFile(filepath.Join(path, lockFile), os.O_RDWR, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		return r, ErrNotRunning
-	}
-	if err != nil {
-		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
-	}
-	free := filelock.Shared(lock) == nil
-	if err := lock.Close(); err != nil {
-		return r, fmt.Errorf("look for an instance on %s: %w", path, err)
-	}
-	if free {
-		return r, ErrNotRunning
+	for _, lock := range []struct {
+		file    string
+		without error
+	}{{lockFile, ErrNotRunning}, {filepath.Join(runDir, announcedFile), ErrStarting}} {
+		held, err := isHeld(filepath.Join(path, lock.file))
+		if err != nil {
+			return r, fmt.Errorf("look for an instance on %s: %w", path, err)
+		}
+		if !held {
+			return r, lock.without
+		}
 	}
 	b, err := os.ReadFile(filepath.Join(path, runDir, runningFile))
-	if errors.Is(err, os.ErrNotExist) {
-		return r, ErrStarting
-	}
 	if err != nil {
 		return r, fmt.Errorf("read the instance's addresses: %w", err)
 	}
@@ -145,4 +153,17 @@ func Find(path string) (Running, error) {
 		return r, fmt.Errorf("read the instance's addresses: %w", err)
 	}
 	return r, nil
+}
+
+// isHeld reports whether a process holds the lock on a file, if there is such a file.
+func isHeld(path string) (bool, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	held := filelock.Shared(f) != nil
+	return held, f.Close()
 }

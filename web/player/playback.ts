@@ -311,7 +311,7 @@ class Playback implements Run {
   /** Where a request hangs, or hls.js waits for what is here, asks anew. */
   private unstick(now: number): void {
     const { video } = this;
-    if (video.paused || video.readyState >= 3 || !this.stalls.playedOnce) this.flowedAt = now;
+    if (video.paused || video.readyState >= 3 || !this.stalls.playedOnce || !this.hls.loadingEnabled) this.flowedAt = now;
     const last = this.marks.at(-1)?.entry;
     if (!last || now < this.flowedAt + stuckMs || now < this.unstuckAt + unstickEveryMs || !this.session.isBeyond(last)) return;
     this.unstuckAt = now;

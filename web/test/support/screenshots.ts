@@ -61,7 +61,7 @@ test("screenshots", async () => {
     await page.waitForSelector("#ask", { state: "hidden" });
     if (open) {
       await page.click("#swarm-open");
-      await page.waitForSelector(".node.seed");
+      await page.locator(".node").nth(4).waitFor(); // seeds may not be among them
       await page.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
       await page.locator("#swarm").evaluate((e) => e.scrollIntoView({ block: innerWidth > 500 ? "end" : "start" }));
     }
