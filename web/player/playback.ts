@@ -30,9 +30,13 @@ const maxBehind = 20; // seconds kept behind the playhead
 const maxAhead = 15;
 const minAhead = 2; // less would stall
 const haltMs = 500; // after which what could not be had is asked for again
-/** A picture has been dry for so long (ms), with media here that it cannot go on to: what is between is asked for anew, and not again within the other. */
+/**
+ * A picture has been dry for so long (ms), with media here that it cannot go on to: what is between is asked for anew, not
+ * again within the other. Where so many seconds have come meanwhile, they are left out rather than fetched at the cost of what is live.
+ */
 const stuckMs = 1_000;
 const unstickEveryMs = 3_000;
+const missed = 1;
 
 /** Plays by hls.js: by the page's own instance, or by a new one for each run. */
 export function hlsRunner(own: Hls | undefined): Runner {
@@ -308,14 +312,19 @@ class Playback implements Run {
     if (video.playbackRate !== rate) video.playbackRate = rate;
   }
 
-  /** Where a request hangs, or hls.js waits for what is here, asks anew. */
+  /** Goes on where a picture stays dry: behind what it missed, or, where a request hangs or hls.js waits for what is here, by asking anew. */
   private unstick(now: number): void {
-    const { video } = this;
-    if (video.paused || video.readyState >= 3 || !this.stalls.playedOnce || !this.hls.loadingEnabled) this.flowedAt = now;
+    const { video, hls } = this;
+    if (video.paused || video.readyState >= 3 || !this.stalls.playedOnce || !hls.loadingEnabled) this.flowedAt = now;
+    if (now < this.flowedAt + stuckMs || now < this.unstuckAt + unstickEveryMs) return;
+    const key = hls.latestLevelDetails?.partList?.findLast((p) => p.independent)?.start ?? 0;
     const last = this.marks.at(-1)?.entry;
-    if (!last || now < this.flowedAt + stuckMs || now < this.unstuckAt + unstickEveryMs || !this.session.isBeyond(last)) return;
+    if (key - Math.max(this.bufferedEnd(), video.currentTime) > missed) {
+      hls.stopLoad();
+      video.currentTime = key + 0.01; // past it, so that rounding does not put it into the segment before
+    } else if (!last || !this.session.isBeyond(last)) return;
     this.unstuckAt = now;
-    this.hls.startLoad();
+    hls.startLoad(video.currentTime);
   }
 
   /** Where the last stretch that is buffered begins. */

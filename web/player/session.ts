@@ -77,6 +77,7 @@ export class Session implements Lists {
   private resting = false;
   private meeting: Manifest;
   private before: SwarmCounts = none; // in swarms that were left
+  private asked: Position | null = null; // by the player, and not here yet
 
   constructor(
     private readonly o: SessionOptions,
@@ -231,6 +232,16 @@ export class Session implements Lists {
 
   /** Verified media: from the swarm where it has it or will have it in time, else from the origin. */
   async get(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
+    const at = what.kind === "piece" ? what.at : null;
+    this.asked = at;
+    try {
+      return await this.bring(url, what, signal);
+    } finally {
+      if (this.asked === at) this.asked = null;
+    }
+  }
+
+  private async bring(url: string, what: Wanted, signal: AbortSignal): Promise<Verified> {
     const { swarming, source } = this;
     if (what.kind !== "piece" || !swarming) return source.get(url, what, signal);
     const ahead = source.isAhead(url) && !swarming.has(what.r, what.at);
@@ -428,7 +439,12 @@ export class Session implements Lists {
     }
     this.feed?.heard();
     const newest = listing.newest!;
-    if (!this.idle && !this.swarming?.warm && this.source.coming < maxLeads) this.lead(newest);
+    if (!this.idle && !this.swarming?.warm && this.source.coming < maxLeads && !this.late(newest)) this.lead(newest);
+  }
+
+  /** Reports whether the player waits for what is older than leads would have fetched: then all of the network is for that. */
+  private late({ epoch, n }: Position): boolean {
+    return this.asked?.epoch === epoch && this.asked.n + maxLeads < n;
   }
 
   /** The origin holds a request for the next piece until it is there: asked for now, it comes without another round trip. */

@@ -30,6 +30,7 @@ export class Stalls {
     listen("canplay", () => {
       if (!this.playedOnce && video.autoplay && video.paused) void video.play().catch(() => undefined);
     });
-    for (const name of ["seeking", "pause"]) listen(name, () => (this.since = 0));
+    // A picture that was held goes on being held where it goes on elsewhere.
+    listen("pause", () => (this.since = 0));
   }
 }

@@ -92,8 +92,9 @@ describe("watching", () => {
     await playing(page);
     const silent = stream.made.at(-1)!.entry.n + 5;
     origin.hang = (m, times) => m.entry.n === silent && times === 1;
-    const s = await until(page, "past it", (s) => (s.n ?? 0) > silent);
+    await until(page, "past it", (s) => (s.n ?? 0) > silent);
     expect(Date.now() - stream.find(stream.epoch, silent)!.entry.at).toBeLessThan(4_000);
+    const s = await until(page, "going on", (s) => (s.n ?? 0) > silent + 5);
     expect(s).toMatchObject({ provenance: "verified", piecesRejected: 0, stalls: 1 });
     await until(page, "close to live again", (s) => s.delayMs !== null && s.delayMs < 1_200);
   });
