@@ -91,12 +91,32 @@ describe("watching", () => {
     const { page } = await open(context, link());
     await playing(page);
     const silent = stream.made.at(-1)!.entry.n + 5;
-    origin.hang = (m, times) => m.entry.n === silent && times === 1;
+    let ahead = 0; // the furthest that was asked for until then
+    origin.hang = (m, times) => {
+      if (m.entry.n !== silent) return false;
+      if (times === 2) ahead = Math.max(...origin.asked.map((a) => Number(/\/(\d+)\.m4s$/.exec(a)?.[1] ?? 0)));
+      return times === 1;
+    };
     await until(page, "past it", (s) => (s.n ?? 0) > silent);
     expect(Date.now() - stream.find(stream.epoch, silent)!.entry.at).toBeLessThan(4_000);
+    expect(ahead).toBeGreaterThan(silent);
+    expect(ahead).toBeLessThanOrEqual(silent + 4); // what is waited for comes before what is ahead of it
     const s = await until(page, "going on", (s) => (s.n ?? 0) > silent + 5);
     expect(s).toMatchObject({ provenance: "verified", piecesRejected: 0, stalls: 1 });
     await until(page, "close to live again", (s) => s.delayMs !== null && s.delayMs < 1_200);
+  });
+
+  test("two seconds that never come are left out: the picture goes on at a keyframe behind them", async () => {
+    stream.publish(4.3);
+    const { page } = await open(context, link());
+    await playing(page);
+    const lost = stream.made.at(-1)!.entry.n + 5;
+    origin.hang = (m) => m.entry.n >= lost && m.entry.n < lost + 10;
+    await until(page, "behind them", (s) => (s.n ?? 0) >= lost + 10);
+    expect(Date.now() - stream.find(stream.epoch, lost)!.entry.at).toBeLessThan(8_000);
+    const s = await until(page, "close to live again", (s) => s.delayMs !== null && s.delayMs < 1_500);
+    expect(s).toMatchObject({ provenance: "verified", piecesRejected: 0 });
+    expect(s.stalls).toBeGreaterThan(0);
   });
 
   test("keys that change in mid-stream are not noticed by anyone", async () => {
